@@ -1,0 +1,411 @@
+/*
+ * tickwheel: timers for programs that hold very many of them.
+ *
+ * This header is the manual. It is ordered by need: a loop and its calls
+ * first, then driving it, then timers embedded in your own structs, then
+ * contexts, options and statistics. docs/DESIGN.md says how it works inside.
+ *
+ *     #include <stdio.h>
+ *     #include <tickwheel.h>
+ *
+ *     static void hello(void *arg) { printf("hello, %s\n", (char *)arg); }
+ *
+ *     int main(void) {
+ *         tw_loop *loop = tw_loop_new(NULL);
+ *         tw_call_later(loop, 0.1, hello, "world");
+ *         while (tw_pending_count(loop) > 0) {
+ *             poll(NULL, 0, tw_timeout_ms(loop));    // your event loop sleeps here
+ *             tw_run(loop);
+ *         }
+ *         tw_loop_free(loop);
+ *     }
+ *
+ * Words
+ *     deadline   the clock reading at which a call becomes due, in ns
+ *     delay      a time from now; `when` is a deadline. Plain names take seconds
+ *                as a double, names ending in _ns take unsigned nanoseconds
+ *     due        its deadline is not after the loop's clock
+ *     pending    scheduled, and neither run nor cancelled yet
+ *     run        one call of tw_run, tw_run_max or tw_advance
+ *     tick       the grain of the wheel; it sets costs, never accuracy
+ *
+ * Rules that hold throughout
+ *     Failure    Functions that return a pointer or a handle answer NULL or 0,
+ *                functions that return int answer -1, and set errno. On any
+ *                failure nothing has changed.
+ *     Memory     Only starting a timer can need memory, so only it fails with
+ *                ENOMEM. Running, cancelling, stopping, parking and moving a
+ *                pending timer never fail.
+ *     Threads    A loop belongs to one thread at a time, and every function
+ *                here is called from that thread. Loops share nothing, so any
+ *                number of threads may each have their own. The one exception
+ *                is tw_call_soon_threadsafe.
+ *     Callbacks  From inside a callback every function may be called, on any
+ *                timer, except running the loop and freeing it: those are
+ *                refused with EBUSY.
+ *     Times      A time that does not fit saturates. Seconds are rounded up to
+ *                the next nanosecond. NaN is refused with EINVAL; a negative
+ *                delay or a past deadline is due at the next run; +infinity
+ *                and UINT64_MAX are never due, but count as pending and can be
+ *                cancelled.
+ *     Misuse     A NULL loop, callback, handle-less call or timer that was not
+ *                initialised is answered with EINVAL (`false`, 0, or nothing
+ *                done, where the function returns no int).
+ *     Cost       O(1) means constant and independent of the number of timers.
+ *                Within the wheel's span (tick * 2^25: 9.8 hours with the
+ *                default tick) insert, cancel and move are O(1); beyond it
+ *                they are O(log m), m being the timers beyond it.
+ */
+#ifndef TICKWHEEL_H
+#define TICKWHEEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TW_VERSION_MAJOR 0
+#define TW_VERSION_MINOR 1
+#define TW_VERSION_PATCH 0
+#define TW_VERSION_STRING "0.1.0"
+
+#if defined(_WIN32) || !defined(__GNUC__)
+#define TW_API
+#else
+#define TW_API __attribute__((visibility("default")))
+#endif
+
+typedef struct tw_loop tw_loop;          /* opaque: one wheel, one clock, one owner thread */
+typedef struct tw_options tw_options;    /* see "Options" below */
+typedef struct tw_allocator tw_allocator;
+typedef struct tw_context tw_context;
+typedef struct tw_stats tw_stats;
+
+/* A scheduled call. 0 is never a live one. A handle is a 32-bit generation and
+ * a 32-bit index, and no handle of a loop is ever given out twice. */
+typedef uint64_t tw_handle;
+
+typedef void tw_callback(void *arg);
+
+/* ------------------------------------------------------------------ the loop */
+
+/* Makes a loop.
+ *   options  NULL for the defaults; else every field is as described below.
+ * Returns the loop, or NULL: EINVAL if an option is out of its range, ENOMEM.
+ * Cost: one allocation of about 30 KiB, and one for the first timers.
+ * The loop belongs to the calling thread. */
+TW_API tw_loop *tw_loop_new(const tw_options *options);
+
+/* Frees the loop and all its memory. Each call still pending is handed to
+ * options.on_drop, in no particular order, and never runs; its context is
+ * released; an embedded timer becomes inactive and may be started elsewhere.
+ * While that goes on nothing can be started (EBUSY).
+ *   loop     may be NULL.
+ * From inside a callback it is refused: errno is EBUSY and nothing happens.
+ * Cost: O(pending + parked). */
+TW_API void tw_loop_free(tw_loop *loop);
+
+/* Reads the loop's clock, in seconds. Monotonic: a reading that goes backwards
+ * answers the highest one seen. Not the wall clock. NaN if loop is NULL. */
+TW_API double tw_time(tw_loop *loop);
+
+/* The same, in nanoseconds, without rounding. 0 if loop is NULL. */
+TW_API uint64_t tw_time_ns(tw_loop *loop);
+
+/* The clock as the last run saw it (or tw_loop_new, before the first). Inside a
+ * callback: the reading that made it due. Reads no clock: a load. */
+TW_API uint64_t tw_now_ns(const tw_loop *loop);
+
+/* --------------------------------------------- calls by handle (level 1)
+ *
+ * The library owns the memory of a call: 72 bytes each. After the callback has
+ * started, or tw_cancel answered true, the handle is stale, and everything
+ * asked of it answers false. */
+
+/* Calls callback(arg) in the next run, before any timer of that run, first in
+ * first out with other calls of this kind.
+ * Returns a handle, or 0: EINVAL, ENOMEM, ENOBUFS (options.max_pending), EBUSY
+ * (the loop is being freed). Cost: O(1). */
+TW_API tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg);
+
+/* Calls callback(arg) once, when `delay` seconds have passed.
+ *   delay    any double but NaN; counted from a reading of the clock taken in
+ *            this call, and rounded up: the callback never starts early.
+ * Returns a handle, or 0 as tw_call_soon does. Cost: O(1), and one reading of
+ * the clock. Calls with equal deadlines run in the order of scheduling. */
+TW_API tw_handle tw_call_later(tw_loop *loop, double delay, tw_callback *callback, void *arg);
+TW_API tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback, void *arg);
+
+/* Calls callback(arg) once, when the loop's clock has reached `when`.
+ *   when     on the clock of tw_time (when_ns: of tw_time_ns).
+ * As tw_call_later, but reads no clock. */
+TW_API tw_handle tw_call_at(tw_loop *loop, double when, tw_callback *callback, void *arg);
+TW_API tw_handle tw_call_at_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback, void *arg);
+
+/* Calls callback(arg) again and again, first one interval from now, then at
+ * exact multiples of it: there is no drift. One call a run at most. If several
+ * were missed, options.missed decides: TW_MISSED_SKIP goes on with the next
+ * deadline after now; TW_MISSED_CATCH_UP makes each missed call, in successive
+ * runs that are due at once.
+ *   interval more than 0; +infinity is never due.
+ * Returns a handle that stays pending, also inside its own callback, until it
+ * is cancelled; or 0 as tw_call_soon does. */
+TW_API tw_handle tw_call_every(tw_loop *loop, double interval, tw_callback *callback, void *arg);
+TW_API tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *callback, void *arg);
+
+/* Cancels a call. true: it would have run, and now never will. false: the
+ * handle is stale or was never given out. When it returns the library holds
+ * neither arg nor the context. It works on a call that is already due.
+ * Cost: O(1), also beyond the wheel's span. */
+TW_API bool tw_cancel(tw_loop *loop, tw_handle handle);
+
+/* Whether the call is still to run. Cost: a load. */
+TW_API bool tw_pending(const tw_loop *loop, tw_handle handle);
+
+/* Its deadline, or UINT64_MAX if it is not pending. For tw_call_soon: the
+ * loop's clock (tw_now_ns) when it was scheduled. */
+TW_API uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle);
+
+/* Moves a pending call to another deadline; it keeps its handle and counts as
+ * scheduled now. A periodic call goes on from the new deadline with its
+ * interval.
+ * Returns false if the handle is stale, or, with EINVAL, if the time is NaN.
+ * Never fails for memory. Cost: as insert, and often a single store. */
+TW_API bool tw_reschedule_later(tw_loop *loop, tw_handle handle, double delay);
+TW_API bool tw_reschedule_later_ns(tw_loop *loop, tw_handle handle, uint64_t delay_ns);
+TW_API bool tw_reschedule_at(tw_loop *loop, tw_handle handle, double when);
+TW_API bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns);
+
+/* ------------------------------------------ driving it from any event loop */
+
+/* Reads the clock and runs what is due: first the calls of tw_call_soon, in
+ * order, then every timer whose deadline is not after that reading, by
+ * deadline and among equals in the order of scheduling. What a callback
+ * schedules, even for the past, waits for a later run.
+ * Returns the number of callbacks made. 0 with EBUSY from inside a callback,
+ * 0 with EINVAL if loop is NULL; errno is left alone otherwise.
+ * Cost: what is due, plus an even share of what must move closer. */
+TW_API size_t tw_run(tw_loop *loop);
+
+/* The same, but makes at most max_calls calls. The rest stays due, in order. */
+TW_API size_t tw_run_max(tw_loop *loop, size_t max_calls);
+
+/* The same as tw_run with the caller's own reading of the clock. A reading
+ * below an earlier one counts as that earlier one; a jump forwards is caught
+ * up with in order. */
+TW_API size_t tw_advance(tw_loop *loop, uint64_t now_ns);
+
+/* The clock reading at which to run next, UINT64_MAX if no run would ever do
+ * anything. Never after the earliest deadline (plus options.slack_ns). It may
+ * be before it, when a large number of timers has to move closer on the way, or
+ * when what was due then has been cancelled: that run makes no calls.
+ * Cost: O(1). */
+TW_API uint64_t tw_next_ns(tw_loop *loop);
+
+/* The same as a timeout for poll or epoll_wait: -1 to wait without one, 0 when
+ * something is due, else milliseconds, rounded up, at most INT_MAX. Reads the
+ * clock. */
+TW_API int tw_timeout_ms(tw_loop *loop);
+
+/* ---------------------------------------------- or let it drive itself */
+
+/* Runs the loop, sleeping in between, until tw_stop. Returns 0; -1 with EINVAL,
+ * with EBUSY if it is running already, with ENOTSUP if the loop has a clock of
+ * its own (options.clock: the library cannot know how long to sleep on it), or
+ * with the errno of a file descriptor that could not be made. */
+TW_API int tw_run_forever(tw_loop *loop);
+
+/* Makes tw_run_forever return after the run under way; called before it, it
+ * makes the next tw_run_forever return at once after one run, as asyncio does.
+ * From the loop's thread; from another, post it with tw_call_soon_threadsafe. */
+TW_API void tw_stop(tw_loop *loop);
+
+/* A file descriptor that is readable when tw_run would do something: for an
+ * outer poller. It belongs to the loop; do not read or close it. Made at the
+ * first call. Returns it, or -1: EINVAL, ENOTSUP as tw_run_forever, or what
+ * the system said. */
+TW_API int tw_fd(tw_loop *loop);
+
+/* Calls callback(arg) on the loop's thread in its next run, in order for each
+ * calling thread, and wakes a sleeping tw_run_forever or tw_fd. From any thread
+ * at any time while the loop lives, without a lock. Such a call cannot be
+ * cancelled and runs in the loop's own context.
+ * Returns 0, or -1: EINVAL, ENOMEM. */
+TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg);
+
+/* --------------------------- timers embedded in your own structs (level 2)
+ *
+ * For a timer that lives as long as the thing it watches: a connection, a
+ * request. Starting one allocates nothing for the timer itself; the loop holds
+ * 8 bytes for it. Put the struct anywhere that does not move while it is
+ * active or parked. */
+
+struct tw_timer {                /* complete so that it can be embedded; private */
+    uint64_t deadline_;          /* when it is due, ns */
+    uint64_t order_;             /* scheduling sequence number, flags, slot */
+    void *place_;                /* the one cell that points here; NULL: no cell does */
+    tw_callback *callback_;
+    void *arg_;
+};
+typedef struct tw_timer tw_timer;
+
+/* Makes a timer ready to be started. Not for a timer that is active or parked.
+ *   callback  called as callback(arg) when it fires; not NULL. */
+TW_API void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg);
+
+/* Starts the timer, or moves it if it is active: never two calls for one timer.
+ * It may be started again from inside its own callback.
+ *   delay_ns from a reading of the clock taken in this call.
+ * Returns 0, or -1: EINVAL, ENOMEM, ENOBUFS (options.max_pending), EBUSY (the
+ * timer is active or parked on another loop, or the loop is being freed). An
+ * active timer is moved without fail. Cost: O(1), often a single store when it
+ * is active or parked and moves further out. */
+TW_API int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns);
+TW_API int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns);
+
+/* Stops the timer, active, parked or neither. When it returns, the loop holds
+ * no pointer to it, and its memory may be freed. Also from inside its own
+ * callback (which may free it without stopping it: a timer whose callback has
+ * started is forgotten already). Cost: O(1). */
+TW_API void tw_timer_stop(tw_loop *loop, tw_timer *timer);
+
+/* Stops the timer, but lets the loop keep its place: it will not fire, and
+ * starting it again soon is cheapest. Stop it before its memory is freed. */
+TW_API void tw_timer_park(tw_loop *loop, tw_timer *timer);
+
+/* Whether the timer will fire: started, and not since stopped, parked or
+ * fired. */
+TW_API bool tw_timer_active(const tw_timer *timer);
+
+/* Its deadline, or UINT64_MAX if it is not active. */
+TW_API uint64_t tw_timer_when_ns(const tw_timer *timer);
+
+/* ------------------------------------------------------------------ contexts
+ *
+ * What contextvars are to asyncio. A context is a struct of the caller's that
+ * begins with a tw_context. A call by handle runs with the context it was given
+ * or, without one, with the context that was current when it was scheduled: so
+ * what a callback schedules inherits its context. While it is pending, the call
+ * holds one reference: retain when it is scheduled, release after it has run or
+ * when it is cancelled or dropped. enter is called before the callback and
+ * leave after it. Embedded timers, and calls from other threads, carry no
+ * context: they run in the loop's own, the one that tw_context_set set outside
+ * of any callback, without enter and leave. */
+
+typedef struct tw_context_ops {          /* each may be NULL */
+    void (*retain)(tw_context *context);
+    void (*release)(tw_context *context);
+    void (*enter)(tw_context *context);
+    void (*leave)(tw_context *context);
+} tw_context_ops;
+
+struct tw_context {
+    const tw_context_ops *ops;           /* NULL: no hooks at all */
+};
+
+/* As tw_call_later and tw_call_at, with a context. NULL: the current one. */
+TW_API tw_handle tw_call_later_in(tw_loop *loop, double delay, tw_callback *callback, void *arg,
+                                  tw_context *context);
+TW_API tw_handle tw_call_at_in(tw_loop *loop, double when, tw_callback *callback, void *arg,
+                               tw_context *context);
+
+/* The context that is current: NULL if there is none. */
+TW_API tw_context *tw_context_current(const tw_loop *loop);
+
+/* Makes a context current and answers the one before. It calls no hook and
+ * takes no reference: the caller keeps it alive while it is current. Inside a
+ * callback it lasts until the callback returns. */
+TW_API tw_context *tw_context_set(tw_loop *loop, tw_context *context);
+
+/* ------------------------------------------------------------------- options */
+
+/* Where a loop's memory comes from. Called by the loop's thread only, in
+ * starting calls, tw_reserve, tw_loop_new, tw_loop_free, and, for scratch
+ * memory that it can do without, in runs. */
+struct tw_allocator {
+    /* At least `bytes` bytes, a multiple of `alignment` (a power of two of at
+     * most 2 MiB), or NULL. Blocks of 2 MiB and more are worth huge pages. */
+    void *(*alloc)(void *allocator_arg, size_t bytes, size_t alignment);
+    void (*free)(void *allocator_arg, void *memory, size_t bytes);
+    void *allocator_arg;
+};
+
+#define TW_MISSED_SKIP 0       /* tw_call_every: leave out deadlines that were missed */
+#define TW_MISSED_CATCH_UP 1   /* make one call for each */
+
+/* All zero, but for size, is the default. A caller compiled against an older,
+ * shorter struct keeps working: fields it does not have are taken as 0. */
+struct tw_options {
+    size_t size;          /* sizeof(tw_options) */
+    uint64_t tick_ns;     /* grain of the wheel, rounded up to a power of two; 0: 2^20, about
+                             1.05 ms. At most 2^63. Costs, not accuracy: a tenth of the shortest
+                             common timeout is a good choice */
+    uint64_t slack_ns;    /* how far tw_next_ns may put a wake-up off, to coalesce; 0: not at all */
+    size_t reserve;       /* timers to make room for at once, as tw_reserve */
+    size_t max_pending;   /* a start beyond it fails with ENOBUFS; 0: no cap */
+    uint64_t (*clock)(void *clock_arg); /* ns; NULL: CLOCK_MONOTONIC */
+    void *clock_arg;
+    const tw_allocator *allocator;      /* copied; NULL: malloc, with huge pages for large blocks */
+    int missed;                         /* TW_MISSED_SKIP or TW_MISSED_CATCH_UP */
+    uint64_t slow_callback_ns;          /* a callback that takes longer is told to on_slow; 0: off.
+                                           Costs two readings of the clock a callback */
+    void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
+    void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg); /* see tw_loop_free */
+    void *hook_arg;
+};
+
+/* Makes room: after it, `timers` timers in all, of either level and with any
+ * delay, are started without allocating, and their memory has been touched, so
+ * that no page fault is left for later. 88 bytes a timer.
+ * Returns 0, or -1: EINVAL, ENOMEM (with part of the room possibly made). */
+TW_API int tw_reserve(tw_loop *loop, size_t timers);
+
+/* The same for embedded timers within the wheel's span only: 8 bytes each. */
+TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
+
+/* ---------------------------------------------------------------- looking in */
+
+struct tw_stats {
+    size_t size;          /* set by the caller: sizeof(tw_stats) */
+    /* now */
+    size_t pending;       /* calls and timers still to run */
+    size_t parked;        /* cells held for parked timers and cancelled calls */
+    size_t overflow;      /* timers in the heap beyond the wheel's span */
+    size_t bytes;         /* held from the allocator */
+    /* since the loop began; started = fired + cancelled + pending */
+    uint64_t started;     /* a periodic call counts again for each of its calls */
+    uint64_t fired;       /* callbacks made */
+    uint64_t cancelled;   /* by tw_cancel, tw_timer_stop or tw_timer_park */
+    uint64_t rearmed;     /* moved while pending */
+    uint64_t moved;       /* timers moved closer by cascades and from the overflow heap */
+    uint64_t moved_max;   /* the most of them in one tick */
+    uint64_t late[64];    /* late[k]: callbacks run at a clock reading 2^(k-1) to 2^k - 1 ns past
+                             their deadline; late[0]: on it. tw_call_soon does not count */
+    /* more */
+    uint64_t lazy;        /* starts and moves that were a single store */
+    uint64_t visited;     /* cells read by cascades and opened ticks */
+};
+
+/* Fills `out` as far as out->size says; a longer one's rest is left alone.
+ * Cost: copies about 600 bytes. */
+TW_API void tw_stats_get(const tw_loop *loop, tw_stats *out);
+
+/* Calls and timers still to run. */
+TW_API size_t tw_pending_count(const tw_loop *loop);
+
+/* Walks everything and verifies every invariant of docs/DESIGN.md. Returns NULL
+ * if all hold, else a sentence that names the first broken one: the mark of a
+ * timer whose memory was freed or overwritten while active or parked. For
+ * tests and debugging: O(n). */
+TW_API const char *tw_check(const tw_loop *loop);
+
+/* The library's version, TW_VERSION_STRING as it was built. */
+TW_API const char *tw_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
