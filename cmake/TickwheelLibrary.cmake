@@ -20,6 +20,10 @@ function(tw_compile_settings target)
         target_compile_definitions(${target} PRIVATE TW_CHECKED=2)
     endif()
     tw_warnings(${target})
+    if(TICKWHEEL_DEV)
+        target_compile_options(${target} PRIVATE -Wpedantic -Wconversion -Wstrict-prototypes
+                                                 -Wmissing-prototypes)
+    endif()
 endfunction()
 
 # Users get the warnings that the code is clean of, and never -Werror.
