@@ -27,6 +27,7 @@ _tw_have() {
     libglib2.0-dev) pkg-config --exists glib-2.0 ;;
     systemtap-sdt-dev) _tw_have_header sys/sdt.h ;;
     nghttp2-client) command -v h2load ;;
+    libc6-dev) _tw_have_header stdio.h ;;
     gcc-multilib) printf '#include <stdio.h>\nint main(void) { return 0; }\n' |
         gcc -m32 -x c -o /dev/null - ;;
     lib* | *-dev) false ;;
