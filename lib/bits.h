@@ -1,0 +1,59 @@
+/*
+ * bits: single words of bits, and the arithmetic on deadlines.
+ *
+ * Every sum of times saturates, and every conversion to nanoseconds rounds up,
+ * through the helpers here and nowhere else. So a deadline is never too early
+ * and never wraps into the past.
+ */
+#ifndef TW_BITS_H
+#define TW_BITS_H
+
+#include <stdint.h>
+
+/* The deadline of what is never due. No clock reading reaches it: see
+ * bits_clamp_now. */
+#define BITS_NEVER UINT64_MAX
+
+/* Index of the lowest set bit; word is not 0. */
+static inline unsigned bits_lowest(uint64_t word)
+{
+    return (unsigned)__builtin_ctzll(word);
+}
+
+/* Number of bits needed to write the word: 0 for 0, 64 for the largest. */
+static inline unsigned bits_width(uint64_t word)
+{
+    return word ? 64u - (unsigned)__builtin_clzll(word) : 0;
+}
+
+static inline uint64_t bits_add_saturated(uint64_t a, uint64_t b)
+{
+    uint64_t sum = a + b;
+    return sum < a ? UINT64_MAX : sum;
+}
+
+/* a << shift, or UINT64_MAX if that does not fit. */
+static inline uint64_t bits_shift_saturated(uint64_t a, unsigned shift)
+{
+    return a > (UINT64_MAX >> shift) ? UINT64_MAX : a << shift;
+}
+
+/* Seconds to ns, rounded up; negative is 0, too large is UINT64_MAX. Not NaN. */
+static inline uint64_t bits_ns_from_seconds(double seconds)
+{
+    double ns = seconds * 1e9;
+    if (!(ns > 0))
+        return 0;
+    if (ns >= 18446744073709551616.0) /* 2^64 */
+        return UINT64_MAX;
+    uint64_t whole = (uint64_t)ns;
+    return whole + ((double)whole < ns);
+}
+
+/* A clock reading is kept below BITS_NEVER. */
+static inline uint64_t bits_clamp_now(uint64_t now_ns)
+{
+    return now_ns == UINT64_MAX ? UINT64_MAX - 1 : now_ns;
+}
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * calendar: every timer of a loop, and its way to the moment when it is due.
+ *
+ *     a start ──> wheel ──cascade──> wheel ──its tick──> ready ──deadline──> due
+ *            \──> heap ──in reach──/                   /
+ *             \──> ready, if its tick is open already /
+ *     a soon call ──> soon ──next run──> due
+ *
+ * The wheel, the heap and the ready list do not know each other; the calendar
+ * moves timers between them. It knows deadlines and places, but neither what a
+ * timer calls nor who owns it, and it is told what time it is.
+ *
+ * Moving lazily. A timer whose place will be visited no later than its new
+ * deadline is moved by writing the deadline; the visit puts it where it
+ * belongs. So an idle timeout that is refreshed with every packet costs a store
+ * into a line the caller already has.
+ *
+ * Parking. A parked timer keeps its cell, so that starting it again is usually
+ * lazy; a visit drops the cell.
+ *
+ * Invariants C1 to C6: see docs/DESIGN.md.
+ */
+#ifndef TW_CALENDAR_H
+#define TW_CALENDAR_H
+
+#include "heap.h"
+#include "ready.h"
+#include "wheel.h"
+
+/* timer_slot of timers outside of the wheel. */
+enum {
+    SLOT_FRESH = WHEEL_ALL_SLOTS, /* in the ready list, unsorted */
+    SLOT_RUN,                     /* in the ready list, sorted */
+    SLOT_SOON,                    /* among the soon calls */
+    SLOT_HEAP,                    /* beyond the wheel's span */
+};
+
+struct calendar {
+    /* Read or written by every start and stop. */
+    uint64_t next_ns;       /* what calendar_next_ns will answer; 0: to be worked out */
+    uint64_t sequence;      /* of the last start, above the bits of timer_slot and flags */
+    uint64_t horizon;       /* the tick of the last run's clock reading */
+    unsigned tick_shift;    /* a tick is 2^tick_shift ns */
+    unsigned tag;           /* this loop's, in place in a timer's order word */
+    bool running;           /* a run is under way: fresh timers must wait */
+    size_t parked;          /* cells of parked timers */
+    uint64_t lazy;          /* moves that were a store */
+
+    uint64_t visited;       /* cells read by cascades and opened ticks */
+    uint64_t moved;         /* timers brought closer by cascades and from the heap */
+    uint64_t moved_max;     /* the most in one step */
+    struct wheel_cascade heap_cascade;
+
+    struct chunk_pool cells;
+    struct queue soon;
+    struct heap heap;
+    struct ready ready;
+    struct wheel wheel;
+};
+
+void calendar_init(struct calendar *calendar, struct memory *memory, unsigned tick_shift,
+                   uint64_t now_ns);
+void calendar_free(struct calendar *calendar);
+
+/* Room for so many timers in all, beyond the span too if far. 0 or -1. */
+int calendar_reserve(struct calendar *calendar, size_t timers, bool far);
+
+/* Starts a timer that has no place. 0, or -1 if there is no memory. */
+int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns);
+
+/* Moves a timer that has a place, parked or not. It never fails. */
+void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+
+/* Starts again a timer that calendar_next_due has just taken out. It never
+ * fails: the cell it had is still there. */
+void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+
+/* Forgets a timer that has a place, parked or not. */
+void calendar_remove(struct calendar *calendar, tw_timer *timer);
+
+/* Keeps the place of an active timer if that may be of use again; it will not
+ * become due. */
+void calendar_park(struct calendar *calendar, tw_timer *timer);
+
+/* A run begins at this clock reading, not below an earlier one, and ends. */
+void calendar_begin_run(struct calendar *calendar, uint64_t now_ns);
+void calendar_end_run(struct calendar *calendar);
+
+/* Takes out the next of the soon calls; NULL: none are left. */
+tw_timer *calendar_next_soon(struct calendar *calendar);
+
+/* Within a run: takes out the next timer due, in order; NULL: none is left. */
+tw_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns);
+
+/* When to run next, soon calls left aside. BITS_NEVER: no timer will be due. */
+uint64_t calendar_next_ns(struct calendar *calendar);
+
+/* Takes out any timer, parked ones included; NULL when none is left. */
+tw_timer *calendar_drain(struct calendar *calendar);
+
+TW_INLINE bool calendar_owns(const struct calendar *calendar, const tw_timer *timer)
+{
+    return ((unsigned)timer->order_ & TIMER_TAG_MASK) == calendar->tag;
+}
+
+#endif

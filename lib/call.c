@@ -1,0 +1,245 @@
+/*
+ * call: calls by handle, and contexts.
+ *
+ * A cancelled call's node keeps its cell, parked, and is the next to be taken:
+ * so the cancel and call_later of a usual request timeout touch one cache line
+ * and never the wheel.
+ */
+#include "loop.h"
+
+/* ------------------------------------------------------------------ contexts */
+
+void context_retain(tw_context *context)
+{
+    if (context && context->ops && context->ops->retain)
+        context->ops->retain(context);
+}
+
+void context_release(tw_context *context)
+{
+    if (context && context->ops && context->ops->release)
+        context->ops->release(context);
+}
+
+tw_context *tw_context_current(const tw_loop *loop)
+{
+    return loop ? loop->context : NULL;
+}
+
+tw_context *tw_context_set(tw_loop *loop, tw_context *context)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return NULL;
+    }
+    tw_context *before = loop->context;
+    loop->context = context;
+    return before;
+}
+
+/* ------------------------------------------------------------------- starting */
+
+static bool refuse(void)
+{
+    errno = EINVAL;
+    return false;
+}
+
+static bool is_nan(double x)
+{
+    return x != x;
+}
+
+/* Everything a call needs but its place. NULL: errno says why. */
+static struct node *new_call(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (!loop_may_start(loop))
+        return NULL;
+    struct node *node = pool_take(&loop->pool);
+    if (!node) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    node->timer.callback_ = callback;
+    node->timer.arg_ = arg;
+    return node;
+}
+
+/* The call has its place, or there was no memory for one. */
+static tw_handle finish_call(tw_loop *loop, struct node *node, int placed, tw_context *context)
+{
+    if (TW_UNLIKELY(placed != 0)) {
+        pool_give(&loop->pool, node);
+        errno = ENOMEM;
+        return 0;
+    }
+    node->context = context ? context : loop->context;
+    loop_count_start(loop);
+    tw_handle handle = pool_handle(node);
+    context_retain(node->context);
+    TW_ASSERT_SOUND(loop);
+    return handle;
+}
+
+static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
+                            tw_callback *callback, void *arg, tw_context *context)
+{
+    struct node *node = new_call(loop, callback, arg);
+    if (!node)
+        return 0;
+    node->interval_ns = interval_ns;
+    int placed = 0;
+    if (node->timer.place_) {
+        calendar_move(&loop->calendar, &node->timer, when_ns);
+    } else {
+        node->timer.order_ = TIMER_NODE;
+        placed = calendar_start(&loop->calendar, &node->timer, when_ns);
+    }
+    return finish_call(loop, node, placed, context);
+}
+
+tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (!loop || !callback)
+        return refuse();
+    struct node *node = new_call(loop, callback, arg);
+    if (!node)
+        return 0;
+    node->interval_ns = 0;
+    if (node->timer.place_)
+        calendar_remove(&loop->calendar, &node->timer);
+    node->timer.order_ = TIMER_NODE;
+    int placed = calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns);
+    return finish_call(loop, node, placed, NULL);
+}
+
+tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback, void *arg)
+{
+    if (!loop || !callback)
+        return refuse();
+    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    return start_call(loop, when_ns, 0, callback, arg, NULL);
+}
+
+tw_handle tw_call_at_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback, void *arg)
+{
+    if (!loop || !callback)
+        return refuse();
+    return start_call(loop, when_ns, 0, callback, arg, NULL);
+}
+
+tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *callback, void *arg)
+{
+    if (!loop || !callback || interval_ns == 0)
+        return refuse();
+    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), interval_ns);
+    return start_call(loop, when_ns, interval_ns, callback, arg, NULL);
+}
+
+tw_handle tw_call_later_in(tw_loop *loop, double delay, tw_callback *callback, void *arg,
+                           tw_context *context)
+{
+    if (!loop || !callback || is_nan(delay))
+        return refuse();
+    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), bits_ns_from_seconds(delay));
+    return start_call(loop, when_ns, 0, callback, arg, context);
+}
+
+tw_handle tw_call_at_in(tw_loop *loop, double when, tw_callback *callback, void *arg,
+                        tw_context *context)
+{
+    if (!loop || !callback || is_nan(when))
+        return refuse();
+    return start_call(loop, bits_ns_from_seconds(when), 0, callback, arg, context);
+}
+
+tw_handle tw_call_later(tw_loop *loop, double delay, tw_callback *callback, void *arg)
+{
+    return tw_call_later_in(loop, delay, callback, arg, NULL);
+}
+
+tw_handle tw_call_at(tw_loop *loop, double when, tw_callback *callback, void *arg)
+{
+    return tw_call_at_in(loop, when, callback, arg, NULL);
+}
+
+tw_handle tw_call_every(tw_loop *loop, double interval, tw_callback *callback, void *arg)
+{
+    if (!(interval > 0))
+        return refuse();
+    return tw_call_every_ns(loop, bits_ns_from_seconds(interval), callback, arg);
+}
+
+/* ------------------------------------------------- asking, cancelling, moving */
+
+static struct node *find(const tw_loop *loop, tw_handle handle)
+{
+    if (TW_LIKELY(loop != NULL))
+        return pool_find(&loop->pool, handle);
+    errno = EINVAL;
+    return NULL;
+}
+
+tw_context *call_retire(tw_loop *loop, struct node *node)
+{
+    tw_context *context = node->context;
+    node->timer.arg_ = NULL;
+    pool_give(&loop->pool, node);
+    return context;
+}
+
+bool tw_cancel(tw_loop *loop, tw_handle handle)
+{
+    struct node *node = find(loop, handle);
+    if (!node)
+        return false;
+    calendar_park(&loop->calendar, &node->timer);
+    loop_count_cancel(loop);
+    context_release(call_retire(loop, node));
+    TW_ASSERT_SOUND(loop);
+    return true;
+}
+
+bool tw_pending(const tw_loop *loop, tw_handle handle)
+{
+    return find(loop, handle) != NULL;
+}
+
+uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle)
+{
+    const struct node *node = find(loop, handle);
+    return node ? node->timer.deadline_ : UINT64_MAX;
+}
+
+bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
+{
+    struct node *node = find(loop, handle);
+    if (!node)
+        return false;
+    calendar_move(&loop->calendar, &node->timer, when_ns);
+    loop->rearmed++;
+    TW_ASSERT_SOUND(loop);
+    return true;
+}
+
+bool tw_reschedule_later_ns(tw_loop *loop, tw_handle handle, uint64_t delay_ns)
+{
+    if (!loop)
+        return refuse();
+    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    return tw_reschedule_at_ns(loop, handle, when_ns);
+}
+
+bool tw_reschedule_later(tw_loop *loop, tw_handle handle, double delay)
+{
+    if (is_nan(delay))
+        return refuse();
+    return tw_reschedule_later_ns(loop, handle, bits_ns_from_seconds(delay));
+}
+
+bool tw_reschedule_at(tw_loop *loop, tw_handle handle, double when)
+{
+    if (is_nan(when))
+        return refuse();
+    return tw_reschedule_at_ns(loop, handle, bits_ns_from_seconds(when));
+}

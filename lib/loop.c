@@ -1,0 +1,207 @@
+#include "loop.h"
+
+#include <string.h>
+
+#define DEFAULT_TICK_NS ((uint64_t)1 << 20)
+
+static uint64_t monotonic_clock(void *arg)
+{
+    (void)arg;
+    return port_clock_ns();
+}
+
+/* Copies what the caller's struct has and this one knows; the rest is 0. */
+static int read_options(const tw_options *given, tw_options *out)
+{
+    *out = (tw_options){0};
+    if (!given)
+        return 0;
+    if (given->size < offsetof(tw_options, slack_ns))
+        return -1; /* not even the first option: size was not set */
+    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    /* A later version's options must not be ignored silently. */
+    for (size_t i = sizeof *out; i < given->size; i++) {
+        if (((const unsigned char *)given)[i] != 0)
+            return -1;
+    }
+    if (out->tick_ns > (uint64_t)1 << 63)
+        return -1;
+    if (out->missed != TW_MISSED_SKIP && out->missed != TW_MISSED_CATCH_UP)
+        return -1;
+    if (out->allocator && (!out->allocator->alloc || !out->allocator->free))
+        return -1;
+    return 0;
+}
+
+/* The shift of the tick, rounded up to a power of two. At least 1, so that no
+ * sum of ticks overflows. */
+static unsigned tick_shift_of(uint64_t tick_ns)
+{
+    if (tick_ns == 0)
+        tick_ns = DEFAULT_TICK_NS;
+    unsigned shift = bits_width(tick_ns - 1);
+    return shift < 1 ? 1 : shift;
+}
+
+static size_t loop_bytes(void)
+{
+    return (sizeof(tw_loop) + 63) / 64 * 64;
+}
+
+tw_loop *tw_loop_new(const tw_options *given)
+{
+    tw_options options;
+    if (read_options(given, &options) != 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    struct memory memory;
+    memory_init(&memory, options.allocator);
+    tw_loop *loop = memory_alloc(&memory, loop_bytes(), 64);
+    if (!loop) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    memset(loop, 0, sizeof *loop);
+    loop->memory = memory;
+    loop->max_pending = options.max_pending ? options.max_pending : SIZE_MAX;
+    loop->slack_ns = options.slack_ns;
+    loop->own_clock = options.clock != NULL;
+    loop->clock = options.clock ? options.clock : monotonic_clock;
+    loop->clock_arg = options.clock_arg;
+    loop->missed = options.missed;
+    loop->slow_callback_ns = options.slow_callback_ns;
+    loop->on_slow = options.on_slow;
+    loop->on_drop = options.on_drop;
+    loop->hook_arg = options.hook_arg;
+    loop->now_ns = loop_read_clock(loop);
+    pool_init(&loop->pool, &loop->memory);
+    calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns);
+    if (options.reserve > 0 && tw_reserve(loop, options.reserve) != 0) {
+        tw_loop_free(loop);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return loop;
+}
+
+static void drop(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (loop->on_drop)
+        loop->on_drop(loop->hook_arg, callback, arg);
+}
+
+/* Hands back what is still pending. */
+static void drop_all(tw_loop *loop)
+{
+    tw_timer *timer;
+    while ((timer = calendar_drain(&loop->calendar)) != NULL) {
+        if (timer_parked(timer))
+            continue;
+        tw_callback *callback = timer->callback_;
+        void *arg = timer->arg_;
+        tw_context *context = NULL;
+        loop->pending--;
+        if (timer->order_ & TIMER_NODE)
+            context = call_retire(loop, pool_node_of(timer));
+        drop(loop, callback, arg);
+        context_release(context);
+    }
+    post_collect(&loop->posts);
+    struct post post;
+    while (post_next(&loop->posts, &post))
+        drop(loop, post.callback, post.arg);
+}
+
+void tw_loop_free(tw_loop *loop)
+{
+    if (!loop)
+        return;
+    if (loop->running || loop->closing) {
+        errno = EBUSY;
+        return;
+    }
+    loop->closing = true;
+    drop_all(loop);
+    calendar_free(&loop->calendar);
+    pool_free(&loop->pool);
+    struct memory memory = loop->memory;
+    memory_free(&memory, loop, loop_bytes());
+}
+
+double tw_time(tw_loop *loop)
+{
+    if (!loop)
+        return __builtin_nan("");
+    return (double)loop_read_clock(loop) / 1e9;
+}
+
+uint64_t tw_time_ns(tw_loop *loop)
+{
+    return loop ? loop_read_clock(loop) : 0;
+}
+
+uint64_t tw_now_ns(const tw_loop *loop)
+{
+    return loop ? loop->now_ns : 0;
+}
+
+static int reserve(tw_loop *loop, size_t timers, bool handles)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (calendar_reserve(&loop->calendar, timers, handles) != 0 ||
+        (handles && pool_reserve(&loop->pool, timers, true) != 0)) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return 0;
+}
+
+int tw_reserve(tw_loop *loop, size_t timers)
+{
+    return reserve(loop, timers, true);
+}
+
+int tw_reserve_embedded(tw_loop *loop, size_t timers)
+{
+    return reserve(loop, timers, false);
+}
+
+size_t tw_pending_count(const tw_loop *loop)
+{
+    return loop ? loop->pending : 0;
+}
+
+void tw_stats_get(const tw_loop *loop, tw_stats *out)
+{
+    if (!loop || !out) {
+        errno = EINVAL;
+        return;
+    }
+    const struct calendar *calendar = &loop->calendar;
+    tw_stats stats = {
+        .size = out->size,
+        .pending = loop->pending,
+        .parked = calendar->parked,
+        .overflow = calendar->heap.count,
+        .bytes = loop->memory.bytes,
+        .started = loop->started,
+        .fired = loop->fired,
+        .cancelled = loop->cancelled,
+        .rearmed = loop->rearmed,
+        .moved = calendar->moved,
+        .moved_max = calendar->moved_max,
+        .lazy = calendar->lazy,
+        .visited = calendar->visited,
+    };
+    memcpy(stats.late, loop->late, sizeof stats.late);
+    memcpy(out, &stats, out->size < sizeof stats ? out->size : sizeof stats);
+}
+
+const char *tw_version(void)
+{
+    return TW_VERSION_STRING;
+}

@@ -1,0 +1,60 @@
+#if !defined(_DEFAULT_SOURCE)
+#define _DEFAULT_SOURCE /* madvise */
+#endif
+#define _POSIX_C_SOURCE 200809L
+
+#include "port.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+void tw_broken(const char *what, const char *file, int line)
+{
+    fprintf(stderr, "tickwheel: broken invariant: %s (%s:%d)\n", what, file, line);
+    abort();
+}
+
+void tw_misuse(const char *what)
+{
+    fprintf(stderr, "tickwheel: misuse: %s\n", what);
+    abort();
+}
+
+void *port_alloc(size_t bytes, size_t alignment)
+{
+    void *memory = NULL;
+    if (alignment < sizeof(void *))
+        alignment = sizeof(void *);
+    if (posix_memalign(&memory, alignment, bytes) != 0)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    /* At ten million timers address translation is half of the cost of a miss. */
+    if (bytes >= PORT_HUGE_PAGE) {
+        uintptr_t begin = ((uintptr_t)memory + 4095) & ~(uintptr_t)4095;
+        uintptr_t end = ((uintptr_t)memory + bytes) & ~(uintptr_t)4095;
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+    }
+#endif
+    return memory;
+}
+
+void port_free(void *memory)
+{
+    free(memory);
+}
+
+uint64_t port_clock_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+unsigned port_next_tag(void)
+{
+    static atomic_uint next;
+    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+}

@@ -1,0 +1,63 @@
+/*
+ * port: what differs between compilers and systems, and nothing else.
+ *
+ * Together with port.c and the runner's back ends this is the only place with
+ * platform conditionals.
+ */
+#ifndef TW_PORT_H
+#define TW_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TW_LIKELY(x) __builtin_expect(!!(x), 1)
+#define TW_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Asks for the cache line at p, soon to be written. A hint: p may be anything. */
+#define TW_PREFETCH(p) __builtin_prefetch((p), 1, 3)
+
+/* Inlined where the compiler's own estimate says no, but the caller is hot. */
+#define TW_INLINE static inline __attribute__((always_inline))
+
+/* A path so rare that it should not share a cache line with the others. */
+#define TW_COLD __attribute__((noinline, cold))
+
+/*
+ * Assertions come in three tiers.
+ *   1  Misuse by the caller: answered with an errno by the public functions,
+ *      or, where memory of ours was overwritten, by tw_misuse in every build.
+ *   2  TW_ASSERT: O(1), internal, in builds with TW_CHECKED >= 1.
+ *   3  TW_ASSERT_SOUND in loop.c: the full walk, in builds with TW_CHECKED >= 3.
+ */
+#ifndef TW_CHECKED
+#define TW_CHECKED 0
+#endif
+
+#if TW_CHECKED >= 1
+#define TW_ASSERT(x) ((x) ? (void)0 : tw_broken(#x, __FILE__, __LINE__))
+#else
+#define TW_ASSERT(x) ((void)0)
+#endif
+
+/* Says on stderr which invariant is broken, and where, and aborts. */
+_Noreturn void tw_broken(const char *what, const char *file, int line);
+
+/* Says on stderr what the program did wrong, and aborts: the state of the loop
+ * can no longer be trusted. */
+_Noreturn void tw_misuse(const char *what);
+
+/* Memory aligned to `alignment`, a power of two that divides bytes. Blocks of
+ * whole huge pages ask the system for them. NULL if there is none. */
+void *port_alloc(size_t bytes, size_t alignment);
+void port_free(void *memory);
+
+#define PORT_HUGE_PAGE ((size_t)2 << 20)
+
+/* CLOCK_MONOTONIC in ns. */
+uint64_t port_clock_ns(void);
+
+/* A number that differs between the first eight loops of a process, and on. */
+unsigned port_next_tag(void);
+
+#endif

@@ -1,0 +1,146 @@
+#include "ready.h"
+
+/* Scratch memory of up to this many entries is kept from tick to tick. */
+#define SCRATCH_KEPT 4096
+#define SCRATCH_LEAST 64
+
+void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot)
+{
+    *ready = (struct ready){.memory = memory, .run_slot = run_slot};
+}
+
+static size_t scratch_bytes(size_t room)
+{
+    return (room + (room + 1) / 2) * sizeof(struct sort_entry);
+}
+
+static void set_scratch(struct ready *ready, struct sort_entry *scratch, size_t room)
+{
+    memory_free(ready->memory, ready->scratch, scratch_bytes(ready->scratch_room));
+    ready->scratch = scratch;
+    ready->scratch_room = room;
+}
+
+void ready_free(struct ready *ready)
+{
+    set_scratch(ready, NULL, 0);
+}
+
+void ready_expect(struct ready *ready, size_t n)
+{
+    if (TW_LIKELY(n <= ready->scratch_room))
+        return;
+    size_t room = SCRATCH_LEAST;
+    while (room < n && room < SCRATCH_KEPT)
+        room *= 2;
+    if (room < n)
+        room = n;
+    struct sort_entry *scratch =
+        memory_alloc(ready->memory, scratch_bytes(room), sizeof(uint64_t));
+    if (scratch)
+        set_scratch(ready, scratch, room);
+}
+
+static void append(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)
+{
+    timer_set_slot(timer, ready->run_slot);
+    queue_push(pool, &ready->run[ready->runs], timer);
+}
+
+/* Merges the last two runs into one. */
+static void merge_last_two(struct ready *ready, struct chunk_pool *pool)
+{
+    struct queue a = ready->run[ready->runs - 2];
+    struct queue b = ready->run[ready->runs - 1];
+    struct queue merged = {0};
+    for (;;) {
+        tw_timer *first_a = queue_first(pool, &a);
+        tw_timer *first_b = queue_first(pool, &b);
+        if (!first_a && !first_b)
+            break;
+        bool take_b = !first_a || (first_b && timer_before(first_b, first_a));
+        queue_push(pool, &merged, queue_pop(pool, take_b ? &b : &a));
+    }
+    ready->runs -= 2;
+    if (merged.count > 0)
+        ready->run[ready->runs++] = merged;
+}
+
+static void drop_empty_runs(struct ready *ready, struct chunk_pool *pool)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < ready->runs; i++) {
+        if (queue_first(pool, &ready->run[i]))
+            ready->run[kept++] = ready->run[i];
+    }
+    ready->runs = kept;
+}
+
+/* Keeps each run more than twice as large as the next. */
+static void merge_like_sizes(struct ready *ready, struct chunk_pool *pool)
+{
+    while (ready->runs >= 2) {
+        struct queue *last = &ready->run[ready->runs - 1];
+        if (ready->runs < READY_RUNS && last[-1].count > 2 * last->count)
+            return;
+        merge_last_two(ready, pool);
+    }
+}
+
+void ready_sort(struct ready *ready, struct chunk_pool *pool)
+{
+    if (ready->runs > 0)
+        drop_empty_runs(ready, pool);
+    ready->run[ready->runs] = (struct queue){0};
+    if (TW_LIKELY(!ready->list)) {
+        size_t n = ready->collected;
+        sort_entries(ready->scratch, n, ready->scratch + ready->scratch_room);
+        for (size_t i = 0; i < n; i++)
+            append(ready, pool, ready->scratch[i].timer);
+    } else {
+        for (size_t i = 0; i < ready->collected; i++) {
+            ready->scratch[i].timer->place_ = ready->list;
+            ready->list = ready->scratch[i].timer;
+        }
+        tw_timer *timer = sort_list(ready->list);
+        while (timer) {
+            tw_timer *next = timer->place_;
+            append(ready, pool, timer);
+            timer = next;
+        }
+    }
+    ready->collected = 0;
+    ready->list = NULL;
+    if (ready->run[ready->runs].count > 0)
+        ready->runs++;
+    merge_like_sizes(ready, pool);
+    if (ready->scratch_room > SCRATCH_KEPT)
+        set_scratch(ready, NULL, 0);
+}
+
+tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
+{
+    tw_timer *earliest = NULL;
+    for (unsigned i = 0; i < ready->runs; i++) {
+        tw_timer *head = queue_first(pool, &ready->run[i]);
+        if (head && (!earliest || timer_before(head, earliest))) {
+            earliest = head;
+            ready->peeked = i;
+        }
+    }
+    if (!earliest)
+        ready->runs = 0;
+    return earliest;
+}
+
+void ready_pop(struct ready *ready, struct chunk_pool *pool)
+{
+    tw_timer *timer = queue_pop(pool, &ready->run[ready->peeked]);
+    timer->place_ = NULL;
+}
+
+void ready_compact(struct ready *ready, struct chunk_pool *pool)
+{
+    for (unsigned i = 0; i < ready->runs; i++)
+        queue_compact(pool, &ready->run[i]);
+}

@@ -1,0 +1,74 @@
+/*
+ * ready: the timers of the open tick, in the order in which they run.
+ *
+ *     fresh   |link|x|q|b| ...         a bucket: started since, not sorted yet
+ *     runs    |a|c|/|k|m|z|            queues: each sorted; the next to run is
+ *             |d|e|                    the earliest of their heads
+ *             |l|
+ *
+ * When time enters a tick, its timers become a sorted run. What is started in
+ * the open tick, or in the past, waits in fresh, which is sorted into a run of
+ * its own when the next run of the loop begins. Runs of like size are merged,
+ * so that there are few, and a timer is merged O(log n) times at most.
+ *
+ * It needs no memory that can be lacking: runs are made of the chunks that held
+ * the timers before, and if there is no scratch memory to sort in, they are
+ * sorted as a list.
+ *
+ * Invariants R1 to R3: see docs/DESIGN.md.
+ */
+#ifndef TW_READY_H
+#define TW_READY_H
+
+#include "chunk.h"
+#include "sort.h"
+
+#define READY_RUNS 8
+
+struct ready {
+    unsigned run_slot;                /* what timer_slot says of a timer in a run */
+    unsigned runs;                    /* how many there are */
+    unsigned peeked;                  /* the run that ready_peek's last answer is in */
+    struct queue run[READY_RUNS];     /* the larger first */
+    struct bucket fresh;
+
+    /* Timers being collected for a new run. */
+    struct sort_entry *scratch;
+    size_t scratch_room;              /* entries; half as many more follow, to merge in */
+    size_t collected;                 /* entries in scratch */
+    tw_timer *list;                   /* those that found no room there */
+
+    struct memory *memory;
+};
+
+void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot);
+void ready_free(struct ready *ready);
+
+/* Says that up to n timers will be collected. */
+void ready_expect(struct ready *ready, size_t n);
+
+/* Collects a timer that has no cell for the new run. */
+TW_INLINE void ready_collect(struct ready *ready, tw_timer *timer)
+{
+    if (TW_LIKELY(ready->collected < ready->scratch_room)) {
+        ready->scratch[ready->collected++] =
+            (struct sort_entry){timer->deadline_, timer->order_, timer};
+    } else {
+        timer->place_ = ready->list;
+        ready->list = timer;
+    }
+}
+
+/* Sorts what was collected into a run. */
+void ready_sort(struct ready *ready, struct chunk_pool *pool);
+
+/* The timer that runs next, still in its run; NULL if there is none. */
+tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool);
+
+/* Takes away the timer that ready_peek has just given. */
+void ready_pop(struct ready *ready, struct chunk_pool *pool);
+
+/* Takes the empty cells out of the runs. O(their cells). */
+void ready_compact(struct ready *ready, struct chunk_pool *pool);
+
+#endif

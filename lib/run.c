@@ -1,0 +1,231 @@
+/*
+ * run: calling what is due, and saying when to run next.
+ *
+ * A run is a fixed piece of work: the soon calls that were there when it began,
+ * then the timers due at the clock reading it began with. What its callbacks
+ * schedule is left for a later run, so that no callback can starve the others.
+ */
+#include <limits.h>
+
+#include "loop.h"
+
+/* -------------------------------------------------------------- one callback */
+
+/* Calls, and tells on_slow if it took too long. */
+static void call(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (TW_LIKELY(loop->slow_callback_ns == 0)) {
+        callback(arg);
+        return;
+    }
+    uint64_t begin = loop_read_clock(loop);
+    callback(arg);
+    uint64_t took_ns = loop_read_clock(loop) - begin;
+    if (took_ns >= loop->slow_callback_ns && loop->on_slow)
+        loop->on_slow(loop->hook_arg, callback, arg, took_ns);
+}
+
+/* Calls inside a context; NULL is one too. The loop's own is current again
+ * afterwards, whatever the callback has set. */
+static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, void *arg)
+{
+    const tw_context_ops *ops = context ? context->ops : NULL;
+    tw_context *outer = loop->context;
+    loop->context = context;
+    if (ops && ops->enter)
+        ops->enter(context);
+    call(loop, callback, arg);
+    if (ops && ops->leave)
+        ops->leave(context);
+    loop->context = outer;
+}
+
+/* The deadline after this one of a periodic call. */
+static uint64_t next_deadline(const tw_loop *loop, uint64_t deadline, uint64_t interval)
+{
+    uint64_t next = bits_add_saturated(deadline, interval);
+    if (next > loop->now_ns || loop->missed == TW_MISSED_CATCH_UP)
+        return next;
+    uint64_t missed = (loop->now_ns - deadline) / interval * interval;
+    return bits_add_saturated(deadline + missed, interval);
+}
+
+static void fire_call(tw_loop *loop, struct node *node)
+{
+    tw_callback *callback = node->timer.callback_;
+    void *arg = node->timer.arg_;
+    tw_context *context;
+    if (node->interval_ns != 0) {
+        /* Pending again before it is called, so that it can cancel itself; with
+         * a second reference, so that its context outlives that. */
+        context = node->context;
+        context_retain(context);
+        loop_count_start(loop);
+        calendar_restart(&loop->calendar, &node->timer,
+                         next_deadline(loop, node->timer.deadline_, node->interval_ns));
+    } else {
+        context = call_retire(loop, node);
+    }
+    call_in(loop, context, callback, arg);
+    context_release(context);
+}
+
+/* The timer has been taken out of its place. */
+TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
+{
+    loop->pending--;
+    loop->fired++;
+    if (timer->order_ & TIMER_NODE) {
+        fire_call(loop, pool_node_of(timer));
+        return;
+    }
+    tw_context *outer = loop->context;
+    call(loop, timer->callback_, timer->arg_);
+    loop->context = outer;
+}
+
+/* ------------------------------------------------------------------ the run */
+
+/* What a run has left to do. */
+struct run {
+    size_t max_calls;
+    size_t calls;
+};
+
+static bool full(const struct run *run)
+{
+    return run->calls >= run->max_calls;
+}
+
+static void run_posts(tw_loop *loop, struct run *run)
+{
+    struct post post;
+    while (!full(run) && post_next(&loop->posts, &post)) {
+        loop->fired++;
+        loop->started++;
+        run->calls++;
+        tw_context *outer = loop->context;
+        call(loop, post.callback, post.arg);
+        loop->context = outer;
+    }
+}
+
+/* Makes the soon calls that were scheduled up to soon_end. A run that is cut
+ * short in them is continued by the next: otherwise calls that schedule each
+ * other could keep the timers waiting for ever. */
+static void run_soon(tw_loop *loop, struct run *run)
+{
+    struct calendar *calendar = &loop->calendar;
+    if (!loop->soon_cut)
+        loop->soon_end = calendar->sequence;
+    for (;;) {
+        tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
+        uint64_t sequence = timer ? timer->order_ & ~(TIMER_SEQUENCE_ONE - 1) : 0;
+        if (!timer || timer_scheduled_before(loop->soon_end, sequence))
+            break;
+        if (full(run))
+            break;
+        fire(loop, calendar_next_soon(calendar));
+        run->calls++;
+    }
+    run_posts(loop, run);
+    loop->soon_cut = full(run);
+}
+
+TW_INLINE void count_lateness(tw_loop *loop, uint64_t late_ns)
+{
+    unsigned width = bits_width(late_ns);
+    loop->late[width < 64 ? width : 63]++;
+}
+
+static void run_timers(tw_loop *loop, struct run *run)
+{
+    struct calendar *calendar = &loop->calendar;
+    while (!full(run)) {
+        tw_timer *timer = calendar_next_due(calendar, loop->now_ns);
+        if (!timer)
+            break;
+        count_lateness(loop, loop->now_ns - timer->deadline_);
+        fire(loop, timer);
+        run->calls++;
+    }
+}
+
+static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
+{
+    struct run run = {.max_calls = max_calls};
+    now_ns = bits_clamp_now(now_ns);
+    if (now_ns > loop->now_ns)
+        loop->now_ns = now_ns;
+    if (loop->now_ns > loop->clock_ns)
+        loop->clock_ns = loop->now_ns;
+    loop->running = true;
+    calendar_begin_run(&loop->calendar, loop->now_ns);
+    post_collect(&loop->posts);
+    bool continued = loop->soon_cut;
+    run_soon(loop, &run);
+    run_timers(loop, &run);
+    if (continued && run.calls == 0) {
+        loop->soon_cut = false;
+        run_soon(loop, &run);
+    }
+    calendar_end_run(&loop->calendar);
+    loop->running = false;
+    TW_ASSERT_SOUND(loop);
+    return run.calls;
+}
+
+static bool may_run(const tw_loop *loop)
+{
+    if (TW_LIKELY(loop && !loop->running && !loop->closing))
+        return true;
+    errno = loop ? EBUSY : EINVAL;
+    return false;
+}
+
+size_t tw_run(tw_loop *loop)
+{
+    return tw_run_max(loop, SIZE_MAX);
+}
+
+size_t tw_run_max(tw_loop *loop, size_t max_calls)
+{
+    return may_run(loop) ? run_at(loop, loop_read_clock(loop), max_calls) : 0;
+}
+
+size_t tw_advance(tw_loop *loop, uint64_t now_ns)
+{
+    return may_run(loop) ? run_at(loop, now_ns, SIZE_MAX) : 0;
+}
+
+/* ------------------------------------------------------------ when to run next */
+
+uint64_t tw_next_ns(tw_loop *loop)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return UINT64_MAX;
+    }
+    struct calendar *calendar = &loop->calendar;
+    if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
+        return loop->now_ns;
+    if (loop->pending == 0)
+        return BITS_NEVER;
+    uint64_t next = calendar_next_ns(calendar);
+    if (next == BITS_NEVER)
+        return BITS_NEVER;
+    return bits_clamp_now(bits_add_saturated(next, loop->slack_ns));
+}
+
+int tw_timeout_ms(tw_loop *loop)
+{
+    uint64_t next_ns = tw_next_ns(loop);
+    if (next_ns == BITS_NEVER)
+        return -1;
+    uint64_t now_ns = loop_read_clock(loop);
+    if (next_ns <= now_ns)
+        return 0;
+    uint64_t wait_ns = next_ns - now_ns;
+    uint64_t wait_ms = wait_ns / 1000000 + (wait_ns % 1000000 != 0);
+    return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
+}

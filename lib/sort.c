@@ -1,0 +1,100 @@
+#include "sort.h"
+
+#include <string.h>
+
+/* Up to here insertion is faster than merging: its moves are in one or two
+ * cache lines, and it mispredicts about once an entry. */
+#define SORT_BY_INSERTION 24
+
+static inline bool entry_before(const struct sort_entry *a, const struct sort_entry *b)
+{
+    if (a->deadline != b->deadline)
+        return a->deadline < b->deadline;
+    return timer_scheduled_before(a->order, b->order);
+}
+
+static void insertion_sort(struct sort_entry *entries, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct sort_entry entry = entries[i];
+        size_t j = i;
+        for (; j > 0 && entry_before(&entry, &entries[j - 1]); j--)
+            entries[j] = entries[j - 1];
+        entries[j] = entry;
+    }
+}
+
+/* Merges the sorted halves entries[0, middle) and entries[middle, n): the first
+ * goes to spare and is merged back. */
+static void merge(struct sort_entry *entries, size_t middle, size_t n, struct sort_entry *spare)
+{
+    memcpy(spare, entries, middle * sizeof *entries);
+    size_t left = 0, right = middle, out = 0;
+    while (left < middle && right < n) {
+        bool take_right = entry_before(&entries[right], &spare[left]);
+        entries[out++] = take_right ? entries[right] : spare[left];
+        right += take_right;
+        left += !take_right;
+    }
+    memcpy(&entries[out], &spare[left], (middle - left) * sizeof *entries);
+}
+
+void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+{
+    if (n <= SORT_BY_INSERTION) {
+        insertion_sort(entries, n);
+        return;
+    }
+    size_t middle = n / 2;
+    sort_entries(entries, middle, spare);
+    sort_entries(entries + middle, n - middle, spare);
+    if (entry_before(&entries[middle], &entries[middle - 1]))
+        merge(entries, middle, n, spare);
+}
+
+static tw_timer *next_of(const tw_timer *timer)
+{
+    return timer->place_;
+}
+
+static tw_timer *merge_lists(tw_timer *a, tw_timer *b)
+{
+    tw_timer *first = NULL, *last = NULL;
+    while (a && b) {
+        tw_timer **from = timer_before(b, a) ? &b : &a;
+        tw_timer *timer = *from;
+        *from = next_of(timer);
+        if (last)
+            last->place_ = timer;
+        else
+            first = timer;
+        last = timer;
+    }
+    tw_timer *rest = a ? a : b;
+    if (!last)
+        return rest;
+    last->place_ = rest;
+    return first;
+}
+
+tw_timer *sort_list(tw_timer *list)
+{
+    /* sorted[i]: a sorted list of 2^i timers, or none, like a binary number
+     * that is counted up; the last takes whatever overflows. */
+    tw_timer *sorted[64] = {NULL};
+    while (list) {
+        tw_timer *carry = list;
+        list = next_of(list);
+        carry->place_ = NULL;
+        unsigned i = 0;
+        for (; sorted[i]; i++) {
+            carry = merge_lists(sorted[i], carry);
+            sorted[i] = NULL;
+        }
+        sorted[i] = carry;
+    }
+    tw_timer *all = NULL;
+    for (unsigned i = 0; i < 64; i++)
+        all = merge_lists(sorted[i], all);
+    return all;
+}
