@@ -43,7 +43,7 @@ _tw_as_root() {
     if [ "$(id -u)" = 0 ]; then
         DEBIAN_FRONTEND=noninteractive "$@"
     else
-        sudo DEBIAN_FRONTEND=noninteractive "$@"
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
     fi
 }
 
