@@ -45,7 +45,7 @@ int heap_reserve(struct heap *heap, size_t count, bool touch)
     if (wanted > heap->directory && grow_directory(heap, wanted) != 0)
         return -1;
     while (heap->page_count < wanted) {
-        struct heap_pair *page = memory_alloc(heap->memory, PAGE_BYTES, sizeof *page);
+        struct heap_pair *page = memory_alloc(heap->memory, PAGE_BYTES, 64);
         if (!page)
             return -1;
         if (touch)

@@ -1,15 +1,13 @@
-#if !defined(_DEFAULT_SOURCE)
 #define _DEFAULT_SOURCE /* madvise */
-#endif
-#define _POSIX_C_SOURCE 200809L
 
 #include "port.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
+
+#include "huge_pages.h"
 
 void tw_broken(const char *what, const char *file, int line)
 {
@@ -30,14 +28,7 @@ void *port_alloc(size_t bytes, size_t alignment)
         alignment = sizeof(void *);
     if (posix_memalign(&memory, alignment, bytes) != 0)
         return NULL;
-#ifdef MADV_HUGEPAGE
-    /* At ten million timers address translation is half of the cost of a miss. */
-    if (bytes >= PORT_HUGE_PAGE) {
-        uintptr_t begin = ((uintptr_t)memory + 4095) & ~(uintptr_t)4095;
-        uintptr_t end = ((uintptr_t)memory + bytes) & ~(uintptr_t)4095;
-        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
-    }
-#endif
+    huge_pages_ask(memory, bytes);
     return memory;
 }
 
