@@ -138,12 +138,16 @@ step_exports_only_tw() {
             fail "$library exports only functions whose names begin with tw_"
         fi
     done
-    # Every function that the header declares is in the library.
-    grep -o 'TW_API [^;]*' "$prefix/include/tickwheel.h" | grep -o 'tw_[a-z_]*(' | tr -d '(' |
-        while read -r function; do
-            nm -D --defined-only "$(libdir "$prefix")/libtickwheel.so" | grep -q " T $function\$" ||
-                fail "$function, which the header declares, is in the library"
-        done
+    # Every function that a header declares is in one of them.
+    for library in $(shared_libraries); do
+        nm -D --defined-only "$library"
+    done >"$here/symbols"
+    cat "$prefix"/include/*.h | grep '^TW_API' | grep -o 'tw_[a-z_]*(' | tr -d '(' >"$here/declared"
+    [ -s "$here/declared" ] || fail "the headers declare functions"
+    while read -r function; do
+        grep -q " T $function\$" "$here/symbols" || echo "$function"
+    done <"$here/declared" >"$here/lacking"
+    [ ! -s "$here/lacking" ] || fail "in the library are:" $(cat "$here/lacking")
 }
 
 step_soname() {

@@ -24,19 +24,22 @@ static struct call calls[TIMERS];
 static uint64_t now_ns = 1000000000;
 static uint64_t last_deadline_ns;
 
-static void require(int holds, const char *what) {
+static void require(int holds, const char *what)
+{
     if (!holds) {
         fprintf(stderr, "consumer: not so: %s\n", what);
         exit(1);
     }
 }
 
-static uint64_t read_clock(void *arg) {
+static uint64_t read_clock(void *arg)
+{
     (void)arg;
     return now_ns;
 }
 
-static void fired(void *arg) {
+static void fired(void *arg)
+{
     struct call *call = arg;
     require(call->deadline_ns <= now_ns, "no timer fires early");
     require(call->deadline_ns + STEP_NS > now_ns, "no timer fires a run late");
@@ -45,7 +48,8 @@ static void fired(void *arg) {
     call->calls++;
 }
 
-static uint64_t random_below(uint64_t limit) {
+static uint64_t random_below(uint64_t limit)
+{
     static uint64_t state = 88172645463325252u; /* xorshift64 */
     state ^= state << 13;
     state ^= state >> 7;
@@ -54,7 +58,8 @@ static uint64_t random_below(uint64_t limit) {
 }
 
 /* Even ones by handle, odd ones embedded. */
-static void start(tw_loop *loop, size_t i) {
+static void start(tw_loop *loop, size_t i)
+{
     struct call *call = &calls[i];
     call->deadline_ns = now_ns + 1 + random_below(5000000000u);
     if (i % 2 == 0) {
@@ -66,14 +71,16 @@ static void start(tw_loop *loop, size_t i) {
     }
 }
 
-static void cancel(tw_loop *loop, size_t i) {
+static void cancel(tw_loop *loop, size_t i)
+{
     if (i % 2 == 0)
         require(tw_cancel(loop, calls[i].handle), "a pending call can be cancelled");
     else
         tw_timer_stop(loop, &calls[i].timer);
 }
 
-int main(void) {
+int main(void)
+{
     tw_options options = {.size = sizeof options, .clock = read_clock};
     tw_loop *loop = tw_loop_new(&options);
     require(loop != NULL, "tw_loop_new answers a loop");
