@@ -385,7 +385,8 @@ struct tw_stats {
     uint64_t late[64];    /* late[k]: callbacks run at a clock reading 2^(k-1) to 2^k - 1 ns past
                              their deadline; late[0]: on it. tw_call_soon does not count */
     /* more */
-    uint64_t lazy;        /* starts and moves that were a single store */
+    uint64_t relocated;   /* starts of parked and moves of pending timers that were more than a
+                             store: they had to leave their cell */
     uint64_t visited;     /* cells read by cascades and opened ticks */
 };
 

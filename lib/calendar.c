@@ -151,9 +151,9 @@ TW_INLINE void forget_next(struct calendar *calendar, uint64_t deadline)
 
 /* --------------------------------------------------- starting, moving, stopping */
 
-void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+TW_INLINE void start_in(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                        unsigned slot)
 {
-    unsigned slot = slot_for(calendar, deadline >> calendar->tick_shift);
     timer->deadline_ = deadline;
     timer->order_ = next_order(calendar, timer, slot);
     keep_next(calendar, deadline);
@@ -164,12 +164,17 @@ int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline
 {
     if (TW_UNLIKELY(!has_room(calendar)) && make_room(calendar) != 0)
         return -1;
-    if (TW_UNLIKELY(heap_full(&calendar->heap)) &&
-        slot_for(calendar, deadline >> calendar->tick_shift) == SLOT_HEAP &&
+    unsigned slot = slot_for(calendar, deadline >> calendar->tick_shift);
+    if (TW_UNLIKELY(slot == SLOT_HEAP) && heap_full(&calendar->heap) &&
         make_heap_room(calendar) != 0)
         return -1;
-    calendar_restart(calendar, timer, deadline);
+    start_in(calendar, timer, deadline, slot);
     return 0;
+}
+
+void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+{
+    start_in(calendar, timer, deadline, slot_for(calendar, deadline >> calendar->tick_shift));
 }
 
 int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns)
@@ -200,24 +205,23 @@ TW_INLINE bool stays(const struct calendar *calendar, const tw_timer *timer, uns
 
 void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
+    if (calendar_push_back(calendar, timer, deadline))
+        return;
     uint64_t tick = deadline >> calendar->tick_shift;
     unsigned slot = timer_slot(timer);
     forget_next(calendar, timer->deadline_);
-    keep_next(calendar, deadline);
     calendar->parked -= timer_parked(timer);
-    if (TW_LIKELY(stays(calendar, timer, slot, tick, deadline))) {
+    if (stays(calendar, timer, slot, tick, deadline)) {
         timer->deadline_ = deadline;
         timer->order_ = next_order(calendar, timer, slot);
-        calendar->lazy++;
+        keep_next(calendar, deadline);
         return;
     }
+    calendar->relocated++;
     take_out(calendar, timer);
     if (TW_UNLIKELY(slot > SLOT_FRESH) && !has_room(calendar))
         make_room(calendar); /* it left an empty cell, so there will be one */
-    slot = slot_for(calendar, tick);
-    timer->deadline_ = deadline;
-    timer->order_ = next_order(calendar, timer, slot);
-    put(calendar, timer, slot);
+    calendar_restart(calendar, timer, deadline);
 }
 
 void calendar_remove(struct calendar *calendar, tw_timer *timer)

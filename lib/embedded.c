@@ -47,29 +47,46 @@ static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     return 0;
 }
 
-int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+/* All but the commonest case. */
+static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
-    if (TW_UNLIKELY(!loop || !timer || !timer->callback_))
+    if (!timer->callback_)
         return fail(EINVAL);
-    if (timer->place_ && TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
+    if (timer->place_ && !calendar_owns(&loop->calendar, timer))
         return fail(EBUSY);
-    int result = 0;
-    if (tw_timer_active(timer)) {
-        calendar_move(&loop->calendar, timer, when_ns);
+    if (!tw_timer_active(timer))
+        return start(loop, timer, when_ns);
+    calendar_move(&loop->calendar, timer, when_ns);
+    loop->rearmed++;
+    return 0;
+}
+
+TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    /* An active timer of ours that moves further out, as a refreshed idle
+     * timeout does: a store. */
+    if (timer->place_ &&
+        ((timer->order_ ^ loop->calendar.tag) & (TIMER_TAG_MASK | TIMER_PARKED)) == 0 &&
+        calendar_push_back(&loop->calendar, timer, when_ns)) {
         loop->rearmed++;
-    } else {
-        result = start(loop, timer, when_ns);
+        TW_ASSERT_SOUND(loop);
+        return 0;
     }
+    int result = start_or_move(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }
 
+int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    return TW_UNLIKELY(!loop || !timer) ? fail(EINVAL) : start_at(loop, timer, when_ns);
+}
+
 int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
 {
-    if (TW_UNLIKELY(!loop))
+    if (TW_UNLIKELY(!loop || !timer))
         return fail(EINVAL);
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
-    return tw_timer_start_at_ns(loop, timer, when_ns);
+    return start_at(loop, timer, bits_add_saturated(loop_read_clock(loop), delay_ns));
 }
 
 /* Whether this loop holds the timer; else, if another one does, EBUSY. */

@@ -194,7 +194,7 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
         .rearmed = loop->rearmed,
         .moved = calendar->moved,
         .moved_max = calendar->moved_max,
-        .lazy = calendar->lazy,
+        .relocated = calendar->relocated,
         .visited = calendar->visited,
     };
     memcpy(stats.late, loop->late, sizeof stats.late);

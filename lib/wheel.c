@@ -16,6 +16,21 @@ unsigned wheel_furthest_slot(const struct wheel *wheel)
     return wheel_slot_at(top, (wheel->cursor >> wheel_shift(top)) + WHEEL_SLOTS - 1);
 }
 
+void wheel_mark_occupied(struct wheel *wheel, unsigned slot)
+{
+    unsigned level = wheel_level(slot), index = slot & (WHEEL_SLOTS - 1);
+    wheel->occupied[level][index / 64] |= (uint64_t)1 << (index & 63);
+    if (level == 0)
+        return;
+    /* Look at it when it has become the next slot: nothing is put into it from
+     * then on. */
+    uint64_t begin = wheel_start(level, wheel_number(wheel, slot) - 1);
+    if (begin < wheel->cascades[level].due)
+        wheel->cascades[level].due = begin;
+    if (begin < wheel->cascade_due)
+        wheel->cascade_due = begin;
+}
+
 unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
                     unsigned limit)
 {

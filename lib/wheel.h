@@ -119,28 +119,19 @@ TW_INLINE uint64_t wheel_start(unsigned level, uint64_t number)
 
 /* -------------------------------------------------------------- in and out */
 
+/* A slot has got its first cell. */
+void wheel_mark_occupied(struct wheel *wheel, unsigned slot);
+
 /* Puts a timer into a slot that wheel_slot_for gave. Answers whether the slot
  * is now one that a sleeping loop has to be woken for. */
 TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
                             tw_timer *timer)
 {
     struct bucket *bucket = &wheel->slots[slot];
-    unsigned level = wheel_level(slot);
     bucket_push(pool, bucket, timer);
-    unsigned index = slot & (WHEEL_SLOTS - 1);
-    wheel->occupied[level][index / 64] |= (uint64_t)1 << (index & 63);
-    if (level == 0)
-        return false;
-    if (TW_UNLIKELY(bucket->count == 1)) {
-        /* Look at it when it has become the next slot: nothing is put into it
-         * from then on. */
-        uint64_t begin = wheel_start(level, wheel_number(wheel, slot) - 1);
-        if (begin < wheel->cascades[level].due)
-            wheel->cascades[level].due = begin;
-        if (begin < wheel->cascade_due)
-            wheel->cascade_due = begin;
-    }
-    return bucket->count == WHEEL_BATCH + 1;
+    if (TW_UNLIKELY(bucket->count == 1))
+        wheel_mark_occupied(wheel, slot);
+    return bucket->count == WHEEL_BATCH + 1 && slot >= WHEEL_SLOTS;
 }
 
 TW_INLINE void wheel_mark_empty(struct wheel *wheel, unsigned slot)
