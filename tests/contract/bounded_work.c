@@ -1,0 +1,265 @@
+/* Promise 9: bounded work, held to the counters of tw_stats.
+ *
+ * The even share is what a perfectly smooth cascade would move in a tick: for
+ * each level, the timers of the slot that must be emptied next, divided by the
+ * ticks there are for it. The tests compute it from the density of the timers
+ * they start and from what the header says of the wheel: its span of 2^25 ticks
+ * is four levels of 64 * 2 slots each, of which the upper three are emptied, a
+ * slot of 64, 64^2 or 64^3 ticks at a time. A wheel with fewer levels moves less.
+ */
+#include "support.h"
+
+#define UPPER_LEVELS 3
+#define SHARES_ALLOWED 4      /* of them a run may move: the bound of the project's plan */
+
+static tw_loop *the_loop;
+static size_t calls;
+
+static void count_call(void *arg)
+{
+    (void)arg;
+    calls++;
+}
+
+static void start_uniform(size_t count, uint64_t from_ns, uint64_t over_ns)
+{
+    uint64_t chance = 16;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t when_ns = from_ns + random_below(&chance, over_ns);
+        REQUIRE(tw_call_at_ns(the_loop, when_ns, count_call, NULL) != 0, "errno %d", errno);
+    }
+}
+
+/* The even share of timers uniform over a time much longer than a slot. */
+static uint64_t uniform_share(size_t count, uint64_t over_ns)
+{
+    return UPPER_LEVELS * (count / (over_ns / TICK) + 1);
+}
+
+typedef struct work {
+    uint64_t moved_max;     /* by the most expensive run */
+    uint64_t excess_max;    /* the most that a run moved beyond what was due in it */
+    size_t runs;
+} work;
+
+static void note_run(work *seen, const tw_stats *before, const tw_stats *after)
+{
+    uint64_t moved = after->moved - before->moved;
+    uint64_t due = after->fired - before->fired;
+
+    seen->runs++;
+    seen->moved_max = moved > seen->moved_max ? moved : seen->moved_max;
+    if (moved > due && moved - due > seen->excess_max) {
+        seen->excess_max = moved - due;
+    }
+}
+
+/* Tick by tick until all have run. */
+static work run_by_ticks(size_t count)
+{
+    work seen = {0};
+    tw_stats before = stats_of(the_loop);
+
+    while (calls < count) {
+        run_at(the_loop, clock_ns + TICK);
+        tw_stats after = stats_of(the_loop);
+        note_run(&seen, &before, &after);
+        before = after;
+    }
+    return seen;
+}
+
+Test(bounded_work, no_tick_moves_more_than_what_is_due_and_a_few_shares)
+{
+    uint64_t share = uniform_share(MANY, MINUTE);
+
+    the_loop = loop_new();
+    start_uniform(MANY, START, MINUTE);
+    work seen = run_by_ticks(MANY);
+    tw_stats stats = stats_of(the_loop);
+
+    cr_log_info("even share %zu; most beyond what was due %zu, most in all %zu, moved_max %zu",
+                (size_t)share, (size_t)seen.excess_max, (size_t)seen.moved_max,
+                (size_t)stats.moved_max);
+    cr_assert_leq(seen.excess_max, SHARES_ALLOWED * share);
+    /* A run of one tick is one tick, give or take the one it begins in. */
+    cr_assert_leq(stats.moved_max, seen.moved_max);
+    cr_assert_geq(2 * stats.moved_max, seen.moved_max);
+    cr_assert_leq(stats.moved, (uint64_t)UPPER_LEVELS * MANY, "each moves once a level at most");
+    check_loop(the_loop);
+    loop_free(the_loop);
+}
+
+static void restart(void *timer)
+{
+    static uint64_t chance = 17;
+
+    calls++;
+    tw_timer_start_later_ns(the_loop, timer, random_below(&chance, MINUTE));
+}
+
+Test(bounded_work, steady_state_is_as_smooth)
+{
+    size_t count = MANY / 5;
+    uint64_t share = uniform_share(count, MINUTE / 2);     /* the density doubles: see below */
+    tw_timer *timers = malloc(count * sizeof(*timers));
+    uint64_t chance = 18;
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < count; i++) {
+        tw_timer_init(&timers[i], restart, &timers[i]);
+        tw_timer_start_later_ns(the_loop, &timers[i], random_below(&chance, MINUTE));
+    }
+    /* In the steady state of uniform delays the next tick holds twice the average. */
+    work seen = {0};
+    tw_stats before = stats_of(the_loop);
+    while (clock_ns < START + 2 * MINUTE) {
+        run_at(the_loop, clock_ns + TICK);
+        tw_stats after = stats_of(the_loop);
+        note_run(&seen, &before, &after);
+        before = after;
+    }
+    cr_log_info("even share %zu; most beyond what was due %zu", (size_t)share,
+                (size_t)seen.excess_max);
+    cr_assert_gt(calls, 3 * count);
+    cr_assert_leq(seen.excess_max, SHARES_ALLOWED * share);
+    check_loop(the_loop);
+    loop_free(the_loop);
+    free(timers);
+}
+
+/* A million in four seconds, a minute ahead: about one slot of 64^2 ticks. */
+static void start_burst(void)
+{
+    the_loop = loop_new();
+    start_uniform(MANY, START + MINUTE, 4 * SECOND);
+}
+
+static uint64_t burst_share(void)
+{
+    return UPPER_LEVELS * (MANY / (4 * SECOND / TICK) + 1);
+}
+
+Test(bounded_work, heavily_loaded_slot_is_emptied_in_even_shares_tick_by_tick)
+{
+    start_burst();
+    work seen = run_by_ticks(MANY);
+    cr_log_info("even share %zu; most beyond what was due %zu", (size_t)burst_share(),
+                (size_t)seen.excess_max);
+    cr_assert_leq(seen.excess_max, SHARES_ALLOWED * burst_share());
+    cr_assert_leq(stats_of(the_loop).moved_max, SHARES_ALLOWED * burst_share() +
+                                                    MANY / (4 * SECOND / TICK) * 2);
+    loop_free(the_loop);
+}
+
+/* The sleeper: it wakes only where tw_next_ns says. A few wake-ups on the way
+ * spread the work; none of them has to move the whole slot, and none is late. */
+Test(bounded_work, sleeper_is_woken_a_few_times_and_never_moves_a_whole_slot)
+{
+    work asleep = {0};
+
+    start_burst();
+    while (calls == 0) {
+        tw_stats before = stats_of(the_loop);
+        uint64_t next_ns = tw_next_ns(the_loop);
+
+        REQUIRE(next_ns > clock_ns, "woken for nothing at once");
+        run_at(the_loop, next_ns);
+        tw_stats after = stats_of(the_loop);
+        note_run(&asleep, &before, &after);
+        REQUIRE(asleep.runs < 2 * 4096, "woken more often than a slot has ticks");
+    }
+    cr_log_info("%zu wake-ups before the first call; most moved in one %zu of %zu", asleep.runs,
+                (size_t)asleep.moved_max, (size_t)MANY);
+    cr_assert_leq(asleep.moved_max, MANY / 10);
+
+    while (calls < MANY) {
+        uint64_t next_ns = tw_next_ns(the_loop);
+        run_at(the_loop, next_ns > clock_ns ? next_ns : clock_ns);
+    }
+    tw_stats stats = stats_of(the_loop);
+    cr_assert_eq(stats.late[0], MANY, "each was woken for on its nanosecond");
+    loop_free(the_loop);
+}
+
+Test(bounded_work, herd_of_one_deadline_is_moved_in_even_shares_and_run_at_once)
+{
+    size_t count = MANY / 5;
+    uint64_t when_ns = START + MINUTE + 12345;
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < count; i++) {
+        tw_call_at_ns(the_loop, when_ns, count_call, NULL);
+    }
+    work seen = {0};
+    tw_stats before = stats_of(the_loop);
+    while (clock_ns + TICK < when_ns) {
+        run_at(the_loop, clock_ns + TICK);
+        tw_stats after = stats_of(the_loop);
+        note_run(&seen, &before, &after);
+        before = after;
+    }
+    cr_assert_eq(calls, 0);
+    /* All of them leave one slot of 64 ticks within the 64 ticks before it. */
+    cr_assert_leq(seen.moved_max, SHARES_ALLOWED * (count / 64));
+    cr_assert_eq(run_at(the_loop, when_ns - 1), 0);
+    cr_assert_eq(run_at(the_loop, when_ns), count);
+    loop_free(the_loop);
+}
+
+Test(bounded_work, timers_beyond_the_span_come_in_by_few_at_a_time)
+{
+    size_t count = MANY / 10;
+    uint64_t over_ns = 10 * DAY;
+
+    the_loop = loop_new();
+    start_uniform(count, START + SPAN, over_ns);
+    cr_assert_eq(stats_of(the_loop).overflow, count);
+    work seen = {0};
+    tw_stats before = stats_of(the_loop);
+    for (uint64_t now_ns = START; calls < count; now_ns += 10 * SECOND) {
+        run_at(the_loop, now_ns);
+        tw_stats after = stats_of(the_loop);
+        note_run(&seen, &before, &after);
+        before = after;
+    }
+    /* The furthest slot is 64^3 ticks, 275 s, of the ten days. */
+    uint64_t slot = count * (TICK << 18) / over_ns + 1;
+    cr_log_info("%zu timers a slot; most moved in a run of 10 s: %zu", (size_t)slot,
+                (size_t)seen.moved_max);
+    cr_assert_leq(seen.moved_max, SHARES_ALLOWED * slot);
+    loop_free(the_loop);
+}
+
+/* A refreshed idle timeout stays where it is: each is refreshed every 30 s, and
+ * only the visit of its old place, once a minute at most, is work. */
+Test(bounded_work, refreshes_stay_in_their_place)
+{
+    enum { TIMERS = 1000, REFRESHES = 200000 };
+    static tw_timer timers[TIMERS];
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < TIMERS; i++) {
+        tw_timer_init(&timers[i], record, ID(i));
+        tw_timer_start_later_ns(the_loop, &timers[i], MINUTE);
+    }
+    for (size_t i = 0; i < REFRESHES; i++) {
+        clock_ns += 30 * SECOND / TIMERS;
+        if (i % 32 == 0) {
+            tw_run(the_loop);
+        }
+        tw_timer_start_later_ns(the_loop, &timers[i * 617 % TIMERS], MINUTE);
+    }
+    tw_stats stats = stats_of(the_loop);
+    cr_log_info("%d refreshes: relocated %zu, visited %zu", REFRESHES, (size_t)stats.relocated,
+                (size_t)stats.visited);
+    expect_nothing_fired();
+    cr_assert_eq(stats.rearmed, REFRESHES);
+    cr_assert_eq(stats.relocated, 0);
+    cr_assert_leq(stats.visited, REFRESHES);
+    for (size_t i = 0; i < TIMERS; i++) {
+        tw_timer_stop(the_loop, &timers[i]);
+    }
+    loop_free(the_loop);
+}
