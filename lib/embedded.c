@@ -47,7 +47,7 @@ static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     return 0;
 }
 
-/* All but the commonest case. */
+/* All but the commonest cases. */
 static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (!timer->callback_)
@@ -61,18 +61,29 @@ static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     return 0;
 }
 
+/* A timer of ours with a place that moves further out: an idle timeout that is
+ * refreshed, a request's timeout that was parked. Answers whether it was that,
+ * and is done. */
+TW_INLINE bool push_back(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    if (!timer->place_ || TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
+        return false;
+    bool parked = timer_parked(timer);
+    if (parked && TW_UNLIKELY(loop->pending >= loop->max_pending))
+        return false;
+    if (!calendar_push_back(&loop->calendar, timer, when_ns))
+        return false;
+    loop->pending += parked;
+    loop->started += parked;
+    loop->rearmed += !parked;
+    return true;
+}
+
 TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
-    /* An active timer of ours that moves further out, as a refreshed idle
-     * timeout does: a store. */
-    if (timer->place_ &&
-        ((timer->order_ ^ loop->calendar.tag) & (TIMER_TAG_MASK | TIMER_PARKED)) == 0 &&
-        calendar_push_back(&loop->calendar, timer, when_ns)) {
-        loop->rearmed++;
-        TW_ASSERT_SOUND(loop);
-        return 0;
-    }
-    int result = start_or_move(loop, timer, when_ns);
+    int result = 0;
+    if (!push_back(loop, timer, when_ns))
+        result = start_or_move(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }

@@ -122,6 +122,7 @@ void tw_loop_free(tw_loop *loop)
         return;
     }
     loop->closing = true;
+    loop->max_pending = 0;
     drop_all(loop);
     calendar_free(&loop->calendar);
     pool_free(&loop->pool);

@@ -19,7 +19,7 @@
 struct tw_loop {
     /* Hot: touched by starts and stops. */
     size_t pending;                 /* calls and timers that will still run */
-    size_t max_pending;             /* SIZE_MAX: no cap */
+    size_t max_pending;             /* SIZE_MAX: no cap; 0 while the loop is being freed */
     uint64_t started, fired, cancelled, rearmed; /* see tw_stats */
     tw_context *context;            /* the current one; NULL: none */
     uint64_t now_ns;                /* the clock as the last run saw it */
@@ -59,7 +59,7 @@ TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
 /* Whether something not pending may be started now; else sets errno. */
 TW_INLINE bool loop_may_start(const tw_loop *loop)
 {
-    if (TW_LIKELY(loop->pending < loop->max_pending && !loop->closing))
+    if (TW_LIKELY(loop->pending < loop->max_pending))
         return true;
     errno = loop->closing ? EBUSY : ENOBUFS;
     return false;

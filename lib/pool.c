@@ -2,13 +2,6 @@
 
 #include <string.h>
 
-#include "bits.h"
-
-#define FIRST_BITS 6    /* nodes in the first slab: 64 */
-#define LARGEST_BITS 15 /* 32768 nodes of 64 bytes: 2 MiB */
-#define LARGEST ((uint32_t)1 << LARGEST_BITS)
-#define GROWING (LARGEST_BITS - FIRST_BITS) /* slabs before the first of the largest */
-
 void pool_init(struct pool *pool, struct memory *memory)
 {
     *pool = (struct pool){.memory = memory};
@@ -16,7 +9,7 @@ void pool_init(struct pool *pool, struct memory *memory)
 
 static uint32_t slab_nodes(unsigned slab)
 {
-    return slab < GROWING ? (uint32_t)1 << (FIRST_BITS + slab) : LARGEST;
+    return slab < POOL_GROWING ? (uint32_t)1 << (POOL_FIRST_BITS + slab) : POOL_LARGEST;
 }
 
 static size_t slab_bytes(unsigned slab)
@@ -73,17 +66,7 @@ int pool_reserve(struct pool *pool, size_t nodes, bool touch)
     return 0;
 }
 
-struct node *pool_at(const struct pool *pool, uint32_t index)
-{
-    /* With 64 added, slab s of the growing ones begins at 2^(6 + s). */
-    uint64_t shifted = (uint64_t)index + ((uint64_t)1 << FIRST_BITS);
-    if (TW_LIKELY(shifted >= LARGEST))
-        return &pool->slabs[GROWING - 1 + (shifted >> LARGEST_BITS)][shifted & (LARGEST - 1)];
-    unsigned bits = bits_width(shifted) - 1;
-    return &pool->slabs[bits - FIRST_BITS][shifted - ((uint64_t)1 << bits)];
-}
-
-static struct node *take_fresh(struct pool *pool)
+struct node *pool_take_fresh(struct pool *pool)
 {
     if (pool->used == pool->room && add_slab(pool, false) != 0)
         return NULL;
@@ -91,40 +74,4 @@ static struct node *take_fresh(struct pool *pool)
     struct node *node = pool_at(pool, index);
     *node = (struct node){.index = index};
     return node;
-}
-
-struct node *pool_take(struct pool *pool)
-{
-    struct node *node = pool->free;
-    if (TW_LIKELY(node != NULL)) {
-        pool->free = node->next;
-    } else {
-        node = take_fresh(pool);
-        if (!node)
-            return NULL;
-    }
-    node->generation++;
-    pool->taken++;
-    return node;
-}
-
-void pool_give(struct pool *pool, struct node *node)
-{
-    TW_ASSERT(node->generation & 1);
-    pool->taken--;
-    if (TW_UNLIKELY(++node->generation == 0)) {
-        pool->retired++;
-        return;
-    }
-    node->next = pool->free;
-    pool->free = node;
-}
-
-struct node *pool_find(const struct pool *pool, tw_handle handle)
-{
-    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
-    if (TW_UNLIKELY(index >= pool->used))
-        return NULL;
-    struct node *node = pool_at(pool, index);
-    return node->generation == generation && (generation & 1) ? node : NULL;
 }

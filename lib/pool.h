@@ -15,6 +15,7 @@
 #ifndef TW_POOL_H
 #define TW_POOL_H
 
+#include "bits.h"
 #include "memory.h"
 #include "timer.h"
 
@@ -48,15 +49,54 @@ void pool_free(struct pool *pool);
  * 0, or -1 if there is no memory. */
 int pool_reserve(struct pool *pool, size_t nodes, bool touch);
 
-/* A node of an odd generation, or NULL if there is no memory. Its timer may
- * still have a cell, and is parked then. */
-struct node *pool_take(struct pool *pool);
+/* A node that was never taken; NULL: there is no memory. */
+struct node *pool_take_fresh(struct pool *pool);
 
-/* The handle it was known by is stale from here on. */
-void pool_give(struct pool *pool, struct node *node);
+/* The rest is inline: every call by handle comes through here. */
+
+#define POOL_FIRST_BITS 6    /* nodes in the first slab: 64 */
+#define POOL_LARGEST_BITS 15 /* in the largest: 32768 of 64 bytes, 2 MiB */
+#define POOL_LARGEST ((uint32_t)1 << POOL_LARGEST_BITS)
+#define POOL_GROWING (POOL_LARGEST_BITS - POOL_FIRST_BITS) /* slabs before the first largest */
 
 /* The node with this index, below `used`. */
-struct node *pool_at(const struct pool *pool, uint32_t index);
+TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
+{
+    /* With 64 added, slab s of the growing ones begins at 2^(6 + s). */
+    uint64_t shifted = (uint64_t)index + ((uint64_t)1 << POOL_FIRST_BITS);
+    if (TW_LIKELY(shifted >= POOL_LARGEST))
+        return &pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)]
+                           [shifted & (POOL_LARGEST - 1)];
+    unsigned bits = bits_width(shifted) - 1;
+    return &pool->slabs[bits - POOL_FIRST_BITS][shifted - ((uint64_t)1 << bits)];
+}
+
+/* A node of an odd generation, or NULL if there is no memory. Its timer may
+ * still have a cell, and is parked then. */
+TW_INLINE struct node *pool_take(struct pool *pool)
+{
+    struct node *node = pool->free;
+    if (TW_LIKELY(node != NULL))
+        pool->free = node->next;
+    else if (!(node = pool_take_fresh(pool)))
+        return NULL;
+    node->generation++;
+    pool->taken++;
+    return node;
+}
+
+/* The handle it was known by is stale from here on. */
+TW_INLINE void pool_give(struct pool *pool, struct node *node)
+{
+    TW_ASSERT(node->generation & 1);
+    pool->taken--;
+    if (TW_UNLIKELY(++node->generation == 0)) {
+        pool->retired++;
+        return;
+    }
+    node->next = pool->free;
+    pool->free = node;
+}
 
 TW_INLINE struct node *pool_node_of(tw_timer *timer)
 {
@@ -70,6 +110,13 @@ TW_INLINE tw_handle pool_handle(const struct node *node)
 
 /* The node of a pending call, or NULL if the handle is stale or was never given
  * out. */
-struct node *pool_find(const struct pool *pool, tw_handle handle);
+TW_INLINE struct node *pool_find(const struct pool *pool, tw_handle handle)
+{
+    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+    if (TW_UNLIKELY(index >= pool->used || !(generation & 1)))
+        return NULL;
+    struct node *node = pool_at(pool, index);
+    return TW_LIKELY(node->generation == generation) ? node : NULL;
+}
 
 #endif
