@@ -1,0 +1,77 @@
+/*
+ * The limit: what no facility that stores anything can beat. Starting,
+ * stopping and re-arming write the timer's own 32-byte record and keep no
+ * order. What fires, and in which order, was worked out beforehand; it visits
+ * those records, prefetching well ahead, and calls their callbacks.
+ */
+#include "enter.h"
+
+namespace
+{
+
+template <bench::Fire *fire> struct Limit : bench::Defaults {
+    struct Node {
+        uint64_t due_ns;
+        uint64_t order;
+        bench::Fire *callback;
+        void *arg;
+    };
+
+    explicit Limit(const bench::Plan &plan) : plan_(plan), steps_(plan.schedule->steps)
+    {
+    }
+
+    static constexpr const char *cannot_run(bench::Workload workload)
+    {
+        return workload == bench::Workload::sleeper ? "it keeps no order, so it cannot say when"
+                                                    : nullptr;
+    }
+    void init(Node &node, void *arg)
+    {
+        node = Node{bench::NEVER, 0, fire, arg};
+    }
+    void start(Node &node, uint64_t due_ns)
+    {
+        node.due_ns = due_ns;
+        node.order = order_++;
+    }
+    void rearm(Node &node, uint64_t due_ns)
+    {
+        start(node, due_ns);
+    }
+    void stop(Node &node)
+    {
+        node.due_ns = bench::NEVER;
+    }
+    void advance(uint64_t now_ns)
+    {
+        for (; step_ < steps_.size() && steps_[step_].now_ns <= now_ns; step_++)
+            visit(steps_[step_].end);
+    }
+
+  private:
+    static constexpr size_t AHEAD = 16;
+
+    void visit(size_t end)
+    {
+        const std::vector<uint32_t> &ids = plan_.schedule->ids;
+        for (; next_ < end; next_++) {
+            if (next_ + AHEAD < ids.size()) {
+                __builtin_prefetch(plan_.record(ids[next_ + AHEAD]), 1);
+                __builtin_prefetch(plan_.node(ids[next_ + AHEAD]), 1);
+            }
+            auto &node = *reinterpret_cast<Node *>(plan_.node(ids[next_]));
+            node.due_ns = bench::NEVER;
+            node.callback(node.arg);
+        }
+    }
+
+    const bench::Plan plan_;
+    const std::vector<bench::Schedule::Step> &steps_;
+    size_t step_ = 0, next_ = 0; /* into the schedule */
+    uint64_t order_ = 0;
+};
+
+} // namespace
+
+BENCH_CONTENDER_WITH_THREADS("limit", Limit)

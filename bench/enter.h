@@ -1,0 +1,87 @@
+/* How a contender enters the suite: BENCH_CONTENDER("name", Template). */
+#ifndef TICKWHEEL_BENCH_ENTER_H
+#define TICKWHEEL_BENCH_ENTER_H
+
+#include <benchmark/benchmark.h>
+#include <functional>
+#include <string>
+
+#include "truth.h"
+#include "workloads.h"
+
+namespace bench
+{
+
+/* What must fire in a workload at a size; worked out by `record` at first use. */
+const Schedule &schedule_of(const std::string &workload, size_t timers,
+                            const std::function<void(Schedule &)> &record);
+
+/* After each run: counters, progress, and the verdict. */
+void report(benchmark::State &state, const std::string &name, const Figures &figures);
+
+/* For the table: a contender that cannot run a workload, and why. */
+void note_absence(const std::string &workload, const std::string &contender, const char *reason);
+
+/* The sizes to be entered; the largest only on request. */
+const std::vector<size_t> &sizes();
+
+template <class W, class True>
+void run_benchmark(benchmark::State &state, const std::string &name, size_t timers)
+{
+    const Schedule &schedule = schedule_of(W::name, timers, [timers](Schedule &recording) {
+        Stopwatch idle(nullptr);
+        Figures figures;
+        True({timers, 0, nullptr, &recording}).run(idle, figures);
+        recording.operations = figures.operations;
+    });
+    Figures figures;
+    Stopwatch watch(&state);
+    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(schedule.operations))) {
+        state.PauseTiming();
+        figures = {};
+        W({timers, state.thread_index(), &schedule, nullptr}).run(watch, figures);
+        state.ResumeTiming();
+    }
+    figures.add("operation_ns", per(watch.total_ns(), state.iterations()));
+    report(state, name, figures);
+}
+
+template <class W, class True> void enter_workload(const std::string &contender, bool threads)
+{
+    if (const char *reason = W::Timers::cannot_run(W::kind)) {
+        note_absence(W::name, contender, reason);
+        return;
+    }
+    for (size_t timers : sizes()) {
+        std::string name = std::string(W::name) + "/" + contender + "/" + std::to_string(timers);
+        auto run = [name, timers](benchmark::State &state) {
+            run_benchmark<W, True>(state, name, timers);
+        };
+        benchmark::RegisterBenchmark(name.c_str(), run);
+        if (threads && timers == 1000000)
+            benchmark::RegisterBenchmark(name.c_str(), run)->Threads(2);
+    }
+}
+
+/* threads: whether it is measured with two loops at once, too. */
+template <template <Fire *> class C> bool enter(const std::string &contender, bool threads)
+{
+    enter_workload<Fill<C>, Fill<Truth>>(contender, false);
+    enter_workload<Steady<C>, Steady<Truth>>(contender, threads);
+    enter_workload<Churn<C, false>, Churn<Truth, false>>(contender, threads);
+    enter_workload<Churn<C, true>, Churn<Truth, true>>(contender, false);
+    enter_workload<Idle<C, false>, Idle<Truth, false>>(contender, threads);
+    enter_workload<Idle<C, true>, Idle<Truth, true>>(contender, false);
+    enter_workload<Request<C, false>, Request<Truth, false>>(contender, threads);
+    enter_workload<Request<C, true>, Request<Truth, true>>(contender, false);
+    return true;
+}
+
+} // namespace bench
+
+#define BENCH_CONTENDER(name, Template) \
+    static const bool entered_##Template = bench::enter<Template>(name, false);
+#define BENCH_CONTENDER_WITH_THREADS(name, Template) \
+    static const bool entered_##Template = bench::enter<Template>(name, true);
+
+#endif

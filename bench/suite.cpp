@@ -1,0 +1,183 @@
+/*
+ * The benchmark program: Google Benchmark's own main, with defaults that suit
+ * the suite, a memory for what must fire, and a verdict at the end.
+ *
+ * Environment:
+ *     TICKWHEEL_BENCH_HUGE=1    enter 10^8 timers too
+ *     TICKWHEEL_BENCH_TOTAL=n   print "[i/n] name: ns" to stderr after each run
+ *                               (n runs are to come) and no table to stdout
+ */
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <pthread.h>
+#include <random>
+
+#include "enter.h"
+
+#if !defined(NDEBUG) || !defined(__OPTIMIZE__) || defined(BENCH_CHECKED_LIBRARY)
+#define BENCH_DEBUG_BUILD 1
+#else
+#define BENCH_DEBUG_BUILD 0
+#endif
+
+namespace bench
+{
+
+namespace
+{
+
+std::mutex mutex; /* of everything below */
+bool something_was_wrong = false;
+int runs = 0;
+
+std::string &absences()
+{
+    static std::string text;
+    return text;
+}
+
+const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+/* Prints nothing: bench/run makes its own table from the JSON file. */
+class Quiet : public benchmark::BenchmarkReporter
+{
+  public:
+    bool ReportContext(const Context &) override
+    {
+        return true;
+    }
+    void ReportRuns(const std::vector<Run> &) override
+    {
+    }
+};
+
+} // namespace
+
+const std::vector<size_t> &sizes()
+{
+    static const std::vector<size_t> all = [] {
+        std::vector<size_t> some = {10000, 100000, 1000000, 10000000};
+        if (environment("TICKWHEEL_BENCH_HUGE") != nullptr)
+            some.push_back(100000000);
+        return some;
+    }();
+    return all;
+}
+
+void meet(int threads)
+{
+    static std::mutex making;
+    static std::map<int, pthread_barrier_t> barriers;
+    pthread_barrier_t *barrier;
+    {
+        std::lock_guard<std::mutex> lock(making);
+        auto [at, is_new] = barriers.try_emplace(threads);
+        if (is_new)
+            pthread_barrier_init(&at->second, nullptr, static_cast<unsigned>(threads));
+        barrier = &at->second;
+    }
+    pthread_barrier_wait(barrier);
+}
+
+const Schedule &schedule_of(const std::string &workload, size_t timers,
+                            const std::function<void(Schedule &)> &record)
+{
+    static std::map<std::pair<std::string, size_t>, std::unique_ptr<Schedule>> schedules;
+    std::lock_guard<std::mutex> lock(mutex);
+    auto &schedule = schedules[{workload, timers}];
+    if (schedule == nullptr) {
+        schedule = std::make_unique<Schedule>();
+        record(*schedule);
+    }
+    return *schedule;
+}
+
+const std::vector<uint32_t> &shuffled(size_t count, size_t rounds)
+{
+    static std::mutex making;
+    static std::map<std::pair<size_t, size_t>, std::vector<uint32_t>> orders;
+    std::lock_guard<std::mutex> lock(making);
+    std::vector<uint32_t> &order = orders[{count, rounds}];
+    if (!order.empty())
+        return order;
+    order.resize(count * rounds);
+    std::mt19937_64 random(count);
+    for (auto begin = order.begin(); begin != order.end(); begin += static_cast<ptrdiff_t>(count)) {
+        std::iota(begin, begin + static_cast<ptrdiff_t>(count), uint32_t{0});
+        std::shuffle(begin, begin + static_cast<ptrdiff_t>(count), random);
+    }
+    return order;
+}
+
+void report(benchmark::State &state, const std::string &name, const Figures &figures)
+{
+    for (auto &[counter, value] : figures.counters)
+        state.counters[counter] = benchmark::Counter(value, benchmark::Counter::kAvgThreads);
+    std::lock_guard<std::mutex> lock(mutex);
+    if (figures.wrong) {
+        something_was_wrong = true;
+        fprintf(stderr, "WRONG: %s did not fire the timers that were due, when they were due\n",
+                name.c_str());
+        state.SkipWithError("its checksum is wrong: it fired other timers, or at other times");
+    }
+    if (state.thread_index() > 0)
+        return;
+    if (const char *total = environment("TICKWHEEL_BENCH_TOTAL"))
+        fprintf(stderr, "[%d/%s] %s: %.3g ns\n", ++runs, total, name.c_str(),
+                figures.counters.back().second);
+}
+
+void note_absence(const std::string &workload, const std::string &contender, const char *reason)
+{
+    absences() += workload + "/" + contender + ": " + reason + "\n";
+}
+
+static int run(int argc, char **argv)
+{
+    /* Each run measures a fixed piece of work, so one batch of it is enough.
+     * The user's own flags come after these and win. */
+    std::vector<std::string> defaults = {"--benchmark_min_time=0.000001",
+                                         "--benchmark_repetitions=3",
+                                         "--benchmark_enable_random_interleaving=true"};
+    std::vector<char *> arguments = {argv[0]};
+    for (std::string &flag : defaults)
+        arguments.push_back(flag.data());
+    arguments.insert(arguments.end(), argv + 1, argv + argc);
+    int count = static_cast<int>(arguments.size());
+    arguments.push_back(nullptr);
+
+    benchmark::Initialize(&count, arguments.data());
+    if (benchmark::ReportUnrecognizedArguments(count, arguments.data()))
+        return 1;
+    benchmark::AddCustomContext("missing", BENCH_MISSING);
+    benchmark::AddCustomContext("absent", absences());
+    Quiet quiet;
+    bool is_quiet = environment("TICKWHEEL_BENCH_TOTAL") != nullptr;
+    benchmark::RunSpecifiedBenchmarks(is_quiet ? &quiet : nullptr);
+    benchmark::Shutdown();
+    if (something_was_wrong)
+        fprintf(stderr, "The contenders disagree about what fired: this run is void.\n");
+    return something_was_wrong ? 1 : 0;
+}
+
+} // namespace bench
+
+int main(int argc, char **argv)
+{
+    if (BENCH_DEBUG_BUILD) {
+        fprintf(stderr, "This is a debug build, whose figures would mean nothing. Configure with "
+                        "-DCMAKE_BUILD_TYPE=Release and without TICKWHEEL_CHECKED.\n");
+        return 1;
+    }
+    bench::prepare_malloc(argv);
+    return bench::run(argc, argv);
+}

@@ -1,0 +1,222 @@
+"""The table at the end of bench/run: python3 table.py RESULT.json...
+
+Reads Google Benchmark's JSON files, takes the median of the repetitions, and
+prints for each workload what an operation costs, also as a multiple of the
+limit and of the best peer: the fastest contender but for tickwheel's own. Then
+what single advances took, the memory a timer takes, and the counters.
+"""
+
+import json
+import statistics
+import sys
+
+ORIENTATION = {"asyncio", "uvloop"}  # measured elsewhere, in real time: no peers
+SIZES_A_ROW = 2
+
+# (workload, counter; None: the benchmark's own time): what the figure is
+FIGURES = {
+    ("fill", "start_ns"): "fill: ns per start",
+    ("fill", "expire_ns"): "fill: ns per expiry",
+    ("steady", None): "steady: ns per fire and restart",
+    ("churn", None): "churn: ns per random stop and start",
+    ("idle", None): "idle: ns per refresh",
+    ("request", None): "request: ns per start and stop",
+    ("proxy", None): "proxy: ns per connection event",
+    ("herd", None): "herd: ns per timer, all due at once",
+    ("far", "start_ns"): "far: ns per start",
+    ("far", "stop_ns"): "far: ns per stop",
+    ("far", "expire_ns"): "far: ns per expiry",
+    ("sleeper", None): "sleeper: ns per timer",
+    ("churn-latency", None): "churn, latency mode",
+    ("idle-latency", None): "idle, latency mode",
+    ("request-latency", None): "request, latency mode",
+    ("proxy-latency", None): "proxy, latency mode",
+}
+
+
+class Results:
+    """The runs of all repetitions, by workload, contender, timers and threads."""
+
+    def __init__(self):
+        self.runs = {}
+        self.missing = set()
+        self.absent = set()
+        self.wrong = set()
+
+    def read(self, path):
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+        context = data["context"]
+        self.missing.update(name for name in context.get("missing", "").split(", ") if name)
+        self.absent.update(line for line in context.get("absent", "").splitlines() if line)
+        for run in data["benchmarks"]:
+            if run.get("run_type") != "iteration":
+                continue
+            workload, contender, timers = run["run_name"].split("/")[:3]
+            if run.get("error_occurred"):
+                self.wrong.add(f"{run['run_name']}: {run['error_message']}")
+                continue
+            key = (workload, contender, int(timers), run.get("threads", 1))
+            self.runs.setdefault(key, []).append(run)
+
+    def values(self, workload, contender, timers, counter=None, threads=1):
+        """One value for each repetition, in ns or in the counter's own unit."""
+        runs = self.runs.get((workload, contender, timers, threads), [])
+        if counter is None:
+            return [run["real_time"] for run in runs]
+        return [run[counter] for run in runs if counter in run]
+
+    def median(self, *key, **more):
+        values = self.values(*key, **more)
+        return statistics.median(values) if values else None
+
+    def contenders(self):
+        """In the order in which they are to be read: the limit, ours, the others by name."""
+        names = {key[1] for key in self.runs}
+        return sorted(names, key=lambda n: (n != "limit", not is_ours(n), n in ORIENTATION, n))
+
+    def sizes(self, workload):
+        return sorted({key[2] for key in self.runs if key[0] == workload and key[3] == 1})
+
+
+def is_ours(contender):
+    return contender.startswith("tickwheel")
+
+
+def is_peer(contender):
+    return contender != "limit" and not is_ours(contender) and contender not in ORIENTATION
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if value >= 9999.5:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value < 99.95 else f"{value:.0f}"
+
+
+def variation(values):
+    """The coefficient of variation, in percent."""
+    mean = statistics.fmean(values)
+    return f"{100 * statistics.stdev(values) / mean:.0f}%" if len(values) > 1 and mean else "-"
+
+
+def ratio(value, base):
+    return f"{value / base:.2f}" if base else "-"
+
+
+def print_figure(results, workload, counter, title):
+    """One workload: a block for every two sizes."""
+    sizes = results.sizes(workload)
+    for first in range(0, len(sizes), SIZES_A_ROW):
+        block = sizes[first : first + SIZES_A_ROW]
+        print(f"\n{title}")
+        print(" " * 22 + "".join(f"{f'{size:,} timers':^41}" for size in block))
+        heads = "".join(f"{head:>8}" for head in ("median", "min", "cv", "x limit", "x peer"))
+        print(f"{'':22}" + " ".join([heads] * len(block)))
+        for contender in results.contenders():
+            cells = [cells_of(results, workload, contender, size, counter) for size in block]
+            if any(cells):
+                print(f"{contender:22}" + " ".join(cell or " " * 40 for cell in cells))
+
+
+def cells_of(results, workload, contender, size, counter):
+    values = results.values(workload, contender, size, counter)
+    if not values:
+        return None
+    median = statistics.median(values)
+    limit = results.median(workload, "limit", size, counter)
+    peers = [results.median(workload, peer, size, counter)
+             for peer in results.contenders() if is_peer(peer)]
+    best = min((peer for peer in peers if peer is not None), default=None)
+    cells = (number(median), number(min(values)), variation(values), ratio(median, limit),
+             ratio(median, best))
+    return "".join(f"{cell:>8}" for cell in cells)
+
+
+def print_advances(results, workload):
+    """What single advances took, at the largest size there is."""
+    for size in results.sizes(workload)[-1:]:
+        print(f"\n{workload}: one advance of 1 ms at {size:,} timers, microseconds")
+        print(f"{'':22}" + "".join(f"{head:>10}" for head in ("median", "99 %", "99.9 %", "max")))
+        for contender in results.contenders():
+            took = [results.median(workload, contender, size, counter)
+                    for counter in ("p50_ns", "p99_ns", "p999_ns", "max_ns")]
+            if None not in took:
+                print(f"{contender:22}" + "".join(f"{number(ns / 1000):>10}" for ns in took))
+
+
+def print_memory(results):
+    sizes = results.sizes("fill")
+    if not sizes:
+        return
+    print("\nbytes per timer, by the allocator's own count, what the caller embeds included")
+    print(f"{'':22}" + "".join(f"{size:>14,}" for size in sizes))
+    for contender in results.contenders():
+        held = [results.median("fill", contender, size, "bytes_per_timer") for size in sizes]
+        if any(held):
+            print(f"{contender:22}" + "".join(f"{number(value):>14}" for value in held))
+
+
+def print_moves(results):
+    """The longest advance in timers moved, beside what was due and the even share."""
+    rows = []
+    for workload in ("fill", "steady"):
+        for contender in filter(is_ours, results.contenders()):
+            for size in results.sizes(workload):
+                counts = [results.median(workload, contender, size, counter)
+                          for counter in ("moved_max", "due_max", "even_share")]
+                if None not in counts:
+                    rows.append((workload, contender, size, *counts))
+    if rows:
+        print("\nmost timers moved in one tick, beside the most that were due in one step and the "
+              "even share")
+        print(f"{'':42}" + "".join(f"{head:>12}" for head in ("moved", "due", "even share")))
+    for workload, contender, size, moved, due, share in rows:
+        print(f"{workload:8}{contender:20}{size:>14,}{moved:>12.0f}{due:>12.0f}{share:>12.1f}")
+
+
+def print_threads(results):
+    """The loss per core: an operation with two loops at work, against one alone."""
+    rows = []
+    for workload, contender, size, threads in sorted(results.runs):
+        together = results.median(workload, contender, size, "operation_ns", threads=threads)
+        alone = results.median(workload, contender, size, "operation_ns")
+        if threads > 1 and together and alone:
+            rows.append((workload, contender, size, threads, alone, together))
+    if rows:
+        print("\none loop per thread: ns per operation on each core")
+        print(f"{'':44}{'alone':>8}{'together':>10}{'loss':>8}")
+    for workload, contender, size, threads, alone, together in rows:
+        print(f"{workload:9}{contender:20}{size:>11,} x{threads:<2}{alone:>8.3g}{together:>10.3g}"
+              f"{100 * (together / alone - 1):>7.0f}%")
+
+
+def print_notes(results):
+    if results.missing:
+        print("\nMissing, since not installed:", ", ".join(sorted(results.missing)))
+    if results.absent:
+        print("\nNot run:")
+        for line in sorted(results.absent):
+            print("   ", line)
+    for line in sorted(results.wrong):
+        print("WRONG:", line)
+
+
+def main(paths):
+    results = Results()
+    for path in paths:
+        results.read(path)
+    for (workload, counter), title in FIGURES.items():
+        print_figure(results, workload, counter, title)
+    for workload in ("fill", "steady"):
+        print_advances(results, workload)
+    print_memory(results)
+    print_moves(results)
+    print_threads(results)
+    print_notes(results)
+    return 1 if results.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,443 @@
+/*
+ * The workloads, as templates over a contender. Each has
+ *
+ *     kind, name        what it is called
+ *     W(setting)        before the clock runs
+ *     run(watch, out)   set-up, the measured part, teardown
+ *
+ * and works in steps of one virtual millisecond. Windows are chosen so that a
+ * run takes a second or so at most sizes, and covers whole turns of the
+ * wheels' levels (16.4 s for the textbook's, 4.3 s for tickwheel's), since a
+ * cascade is paid for at once there.
+ *
+ * Three workloads begin in the state that they would settle into, so that no
+ * long time must pass before what is measured is typical: deadlines are drawn
+ * from the stationary distribution, and timers that have been re-armed for
+ * long are started at an earlier deadline first and then moved, as they would
+ * have been.
+ */
+#ifndef TICKWHEEL_BENCH_WORKLOADS_H
+#define TICKWHEEL_BENCH_WORKLOADS_H
+
+#include <cmath>
+
+#include "world.h"
+
+namespace bench
+{
+
+constexpr uint64_t SPAN_NS = 60 * SECOND;
+
+/* Steps measured where the work comes with time: more of them when a step has
+ * little to do. */
+inline uint64_t window_steps(size_t timers)
+{
+    return timers <= 10000 ? 163840 : timers <= 100000 ? 65536 : timers <= 1000000 ? 32768 : 16384;
+}
+
+/* Below this size single advances are so short that reading the clock between
+ * them would be most of the time: they are timed in a pass of their own. */
+constexpr size_t TIMED_IN_PASSING = 1000000;
+
+inline double per(uint64_t total, uint64_t count)
+{
+    return static_cast<double>(total) / static_cast<double>(count);
+}
+
+/* The next choice. In latency mode it depends on what the last operation read,
+ * and waits for all of it: no two misses overlap, as in a server that does
+ * other work in between. */
+template <bool latency, class Choice> Choice after(const Connection &connection, Choice choice)
+{
+    if constexpr (latency) {
+        wait_for_loads();
+        return static_cast<Choice>(choice + connection.zero);
+    }
+    return choice;
+}
+
+inline void add_quantiles(Figures &figures, Samples &samples)
+{
+    if (samples.empty())
+        return;
+    figures.add("p50_ns", samples.quantile(0.5));
+    figures.add("p99_ns", samples.quantile(0.99));
+    figures.add("p999_ns", samples.quantile(0.999));
+    figures.add("max_ns", samples.quantile(1));
+}
+
+/* How many operations are due by a step, at `count` per `steps` steps: the rate
+ * holds on average, however few there are in one step. */
+class Pace
+{
+  public:
+    Pace(uint64_t count, uint64_t steps) : count_(count), steps_(steps)
+    {
+    }
+    uint64_t in_step()
+    {
+        step_++;
+        uint64_t due = step_ * count_ / steps_;
+        return due - std::exchange(done_, due);
+    }
+
+  private:
+    uint64_t count_, steps_, step_ = 0, done_ = 0;
+};
+
+/* ------------------------------------------------------------------ fill */
+
+/* N starts, deadlines uniform over 60 s; then time moves on step by step until
+ * all have fired. */
+template <template <Fire *> class C> class Fill
+{
+  public:
+    static constexpr Workload kind = Workload::fill;
+    static constexpr const char *name = "fill";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        static_cast<Fill *>(connection.world)->world_.note(connection);
+    }
+    using Timers = C<&Fill::fire>;
+
+    explicit Fill(const Setting &setting)
+        : world_(this, setting, setting.timers), timed_(setting.timers >= TIMED_IN_PASSING)
+    {
+        samples_.reserve(STEPS);
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const size_t timers = world_.connections();
+        const uint64_t passes = timers > 100000 ? 1 : timers > 10000 ? 3 : 10;
+        uint64_t start_ns = 0, expire_ns = 0;
+        for (uint64_t pass = 0; pass < passes; pass++) {
+            world_.open();
+            watch.start();
+            start_all();
+            start_ns += watch.stop();
+            world_.measure_bytes();
+            watch.start();
+            expire_all();
+            expire_ns += watch.stop();
+            world_.close();
+        }
+        if (!timed_)
+            time_advances();
+        figures.operations = timers * passes;
+        figures.add("start_ns", per(start_ns, figures.operations));
+        figures.add("expire_ns", per(expire_ns, figures.operations));
+        add_quantiles(figures, samples_);
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t STEPS = SPAN_NS / MS;
+
+    void start_all()
+    {
+        for (uint32_t id = 0; id < world_.connections(); id++)
+            world_.start(world_.connection(id), START_NS + random_delay(SPAN_NS, random64(id)));
+    }
+    void expire_all()
+    {
+        if (timed_)
+            world_.steps_timed(STEPS, samples_);
+        else
+            world_.steps(STEPS);
+    }
+    void time_advances()
+    {
+        world_.open();
+        start_all();
+        world_.steps_timed(STEPS, samples_);
+        world_.close();
+    }
+
+    World<Timers> world_;
+    const bool timed_;
+    Samples samples_;
+};
+
+/* ---------------------------------------------------------------- steady */
+
+/* Every timer that fires starts again, uniform over 60 s. */
+template <template <Fire *> class C> class Steady
+{
+  public:
+    static constexpr Workload kind = Workload::steady;
+    static constexpr const char *name = "steady";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        auto &self = *static_cast<Steady *>(connection.world);
+        self.world_.note(connection);
+        uint64_t draw = random64(connection.id + (uint64_t{++connection.starts} << 32));
+        self.world_.start(connection, virtual_ns + random_delay(SPAN_NS, draw));
+    }
+    using Timers = C<&Steady::fire>;
+
+    explicit Steady(const Setting &setting)
+        : world_(this, setting, setting.timers), window_(window_steps(setting.timers))
+    {
+        samples_.reserve(std::max(window_, TIMED_STEPS));
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const bool timed = world_.connections() >= TIMED_IN_PASSING;
+        world_.open();
+        for (uint32_t id = 0; id < world_.connections(); id++)
+            world_.start(world_.connection(id), START_NS + stationary_delay(random64(id)));
+        world_.measure_bytes();
+        world_.steps(WARM_STEPS);
+        uint64_t fired_before = world_.fired();
+        watch.start();
+        if (timed)
+            world_.steps_timed(window_, samples_);
+        else
+            world_.steps(window_);
+        watch.stop();
+        figures.operations = world_.fired() - fired_before;
+        if (!timed)
+            world_.steps_timed(TIMED_STEPS, samples_);
+        world_.close();
+        add_quantiles(figures, samples_);
+        world_.report(figures);
+    }
+
+  private:
+    /* Two turns of the first level above the lowest: what fires later has gone
+     * the way through the levels that it goes in the long run. */
+    static constexpr uint64_t WARM_STEPS = 8192;
+    static constexpr uint64_t TIMED_STEPS = 32768;
+
+    /* What remains of delays uniform over the span, seen at a random time. */
+    static uint64_t stationary_delay(uint64_t draw)
+    {
+        double rest = 1 - std::sqrt(static_cast<double>(draw >> 11) * 0x1p-53);
+        return static_cast<uint64_t>(rest * static_cast<double>(SPAN_NS)) | 1;
+    }
+
+    World<Timers> world_;
+    const uint64_t window_;
+    Samples samples_;
+};
+
+/* ----------------------------------------------------------------- churn */
+
+/* Stop a random timer and start it with a new random deadline, 1,000 times per
+ * ms. What fires meanwhile starts again too, so that N stay live. */
+template <template <Fire *> class C, bool latency> class Churn
+{
+  public:
+    static constexpr Workload kind = Workload::churn;
+    static constexpr const char *name = latency ? "churn-latency" : "churn";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        auto &self = *static_cast<Churn *>(connection.world);
+        self.world_.note(connection);
+        self.world_.start(connection, self.draw_due(connection));
+    }
+    using Timers = C<&Churn::fire>;
+
+    explicit Churn(const Setting &setting) : world_(this, setting, setting.timers)
+    {
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const size_t timers = world_.connections();
+        world_.open();
+        for (uint32_t id = 0; id < timers; id++)
+            world_.start(world_.connection(id), draw_due(world_.connection(id)));
+        world_.measure_bytes();
+        churn(timers <= 1000000 ? 1000 : 2000);
+        const uint64_t steps = timers <= 1000000 ? 2000 : 4000;
+        watch.start();
+        churn(steps);
+        watch.stop();
+        world_.close();
+        figures.operations = steps * PER_STEP;
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t PER_STEP = 1000;
+
+    uint64_t draw_due(Connection &connection)
+    {
+        uint64_t draw = random64(connection.id + (uint64_t{++connection.starts} << 32));
+        return virtual_ns + random_delay(SPAN_NS, draw);
+    }
+    void churn(uint64_t steps)
+    {
+        for (uint64_t step = 0; step < steps; step++) {
+            world_.step();
+            for (uint64_t i = 0; i < PER_STEP; i++)
+                replace(static_cast<uint32_t>(below(world_.connections(), random64(~choice_++))));
+        }
+    }
+    void replace(uint32_t id)
+    {
+        Connection &connection = world_.connection(id);
+        world_.stop(connection);
+        world_.start(connection, draw_due(connection));
+        choice_ = after<latency>(connection, choice_);
+    }
+
+    World<Timers> world_;
+    uint64_t choice_ = 0;
+};
+
+/* ------------------------------------------------------------------ idle */
+
+/* Re-arm a random connection's 60 s idle timeout, each about every 30 s: in
+ * rounds of 30 s, each in another order. So none ever fires. */
+template <template <Fire *> class C, bool latency> class Idle
+{
+  public:
+    static constexpr Workload kind = Workload::idle;
+    static constexpr const char *name = latency ? "idle-latency" : "idle";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        static_cast<Idle *>(connection.world)->world_.note(connection);
+    }
+    using Timers = C<&Idle::fire>;
+
+    explicit Idle(const Setting &setting)
+        : world_(this, setting, setting.timers), steps_(window_steps(setting.timers)),
+          order_(shuffled(setting.timers, 2 + steps_ / ROUND_STEPS)),
+          pace_(setting.timers, ROUND_STEPS)
+    {
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        world_.open();
+        open_connections();
+        world_.measure_bytes();
+        watch.start();
+        refresh();
+        watch.stop();
+        world_.close();
+        figures.operations = next_ - world_.connections();
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t ROUND_STEPS = 30000;
+    static constexpr uint64_t TIMEOUT_NS = 60 * SECOND - 1;
+
+    /* As if the round before had just ended. Each timer is started somewhere
+     * in its timeout first, where its last visit would have left it. */
+    void open_connections()
+    {
+        const size_t timers = world_.connections();
+        for (size_t i = 0; i < timers; i++) {
+            Connection &connection = world_.connection(order_[next_++]);
+            uint64_t age_ns = (timers - i) * (ROUND_STEPS * MS / timers);
+            uint64_t due_ns = START_NS + TIMEOUT_NS - age_ns;
+            world_.start(connection, START_NS + random_delay(due_ns - START_NS, random64(i)));
+            world_.rearm(connection, due_ns);
+        }
+    }
+    void refresh()
+    {
+        for (uint64_t step = 0; step < steps_; step++) {
+            world_.step();
+            for (uint64_t count = pace_.in_step(); count > 0; count--) {
+                Connection &connection = world_.connection(order_[next_++]);
+                world_.rearm(connection, virtual_ns + TIMEOUT_NS);
+                next_ = after<latency>(connection, next_);
+            }
+        }
+    }
+
+    World<Timers> world_;
+    const uint64_t steps_;
+    const std::vector<uint32_t> &order_;
+    Pace pace_;
+    size_t next_ = 0; /* into order_; the first round sets up */
+};
+
+/* --------------------------------------------------------------- request */
+
+/* Start a 30 s timeout, stop it when it is the oldest; 1,000 per ms, or as many
+ * as keep the oldest from firing. */
+template <template <Fire *> class C, bool latency> class Request
+{
+  public:
+    static constexpr Workload kind = Workload::request;
+    static constexpr const char *name = latency ? "request-latency" : "request";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        static_cast<Request *>(connection.world)->world_.note(connection);
+    }
+    using Timers = C<&Request::fire>;
+
+    explicit Request(const Setting &setting)
+        : world_(this, setting, setting.timers),
+          per_step_(std::max<uint64_t>(1000, setting.timers / 20000))
+    {
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const size_t timers = world_.connections();
+        world_.open();
+        open_requests();
+        world_.measure_bytes();
+        const uint64_t steps = timers <= 10000 ? 2048 : timers <= 1000000 ? 4096 : 16384;
+        watch.start();
+        serve(steps);
+        watch.stop();
+        world_.close();
+        figures.operations = steps * per_step_;
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t TIMEOUT_NS = 30 * SECOND - 1;
+
+    /* The first record's request is the oldest. As in Idle, each timer is
+     * started somewhere in its timeout and then moved. */
+    void open_requests()
+    {
+        const size_t timers = world_.connections();
+        for (size_t i = 0; i < timers; i++) {
+            Connection &connection = world_.connection(static_cast<uint32_t>(i));
+            uint64_t age_ns = (timers - i) / per_step_ * MS;
+            uint64_t due_ns = START_NS + TIMEOUT_NS - age_ns;
+            world_.start(connection, START_NS + random_delay(due_ns - START_NS, random64(i)));
+            world_.stop(connection);
+            world_.start(connection, due_ns);
+        }
+    }
+    void serve(uint64_t steps)
+    {
+        uint32_t oldest = 0;
+        for (uint64_t step = 0; step < steps; step++) {
+            world_.step();
+            for (uint64_t i = 0; i < per_step_; i++) {
+                Connection &connection = world_.connection(oldest);
+                world_.stop(connection);
+                world_.start(connection, virtual_ns + TIMEOUT_NS);
+                oldest = after<latency>(connection, oldest + 1);
+                if (oldest >= world_.connections())
+                    oldest = 0;
+            }
+        }
+    }
+
+    World<Timers> world_;
+    const uint64_t per_step_;
+};
+
+} // namespace bench
+
+#endif
