@@ -246,7 +246,7 @@ TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *a
 struct tw_timer {                /* complete so that it can be embedded; private */
     uint64_t deadline_;          /* when it is due, ns */
     uint64_t order_;             /* scheduling sequence number, flags, slot */
-    void *place_;                /* the one cell that points here; NULL: no cell does */
+    void *place_;                /* the one cell that points here */
     tw_callback *callback_;
     void *arg_;
 };

@@ -13,18 +13,23 @@
  * of a slot instead of the exact deadline. */
 #define NEXT_SCAN 64
 
+/* The last ns of the tick that a time is in. */
+static uint64_t tick_end(const struct calendar *calendar, uint64_t ns)
+{
+    return ns | (((uint64_t)1 << calendar->tick_shift) - 1);
+}
+
 void calendar_init(struct calendar *calendar, struct memory *memory, unsigned tick_shift,
                    uint64_t now_ns)
 {
-    uint64_t tick = now_ns >> tick_shift;
     calendar->tick_shift = tick_shift;
-    calendar->horizon = tick;
+    calendar->horizon_ns = tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
     calendar->heap_cascade.due = WHEEL_NEVER;
     chunk_pool_init(&calendar->cells, memory, CONTAINERS);
     heap_init(&calendar->heap, memory);
     ready_init(&calendar->ready, memory, SLOT_RUN);
-    wheel_init(&calendar->wheel, tick);
+    wheel_init(&calendar->wheel, now_ns >> tick_shift);
 }
 
 void calendar_free(struct calendar *calendar)
@@ -67,11 +72,11 @@ static TW_COLD int make_heap_room(struct calendar *calendar)
 
 /* Where a timer started now belongs. What is due by the run under way, or in
  * the open tick, waits for the next run. */
-TW_INLINE unsigned slot_for(const struct calendar *calendar, uint64_t tick)
+TW_INLINE unsigned slot_for(const struct calendar *calendar, uint64_t deadline)
 {
-    if (TW_UNLIKELY(tick <= calendar->horizon))
+    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
         return SLOT_FRESH;
-    unsigned slot = wheel_slot_for(&calendar->wheel, tick);
+    unsigned slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
     return TW_LIKELY(slot != WHEEL_BEYOND) ? slot : SLOT_HEAP;
 }
 
@@ -134,7 +139,7 @@ TW_INLINE void take_out(struct calendar *calendar, tw_timer *timer)
 TW_INLINE uint64_t next_order(struct calendar *calendar, const tw_timer *timer, unsigned slot)
 {
     calendar->sequence += TIMER_SEQUENCE_ONE;
-    return calendar->sequence | calendar->tag | (timer->order_ & TIMER_NODE) | slot;
+    return calendar->sequence | calendar->tag | (timer->order_ & TIMER_NODE) | (slot + 1);
 }
 
 TW_INLINE void keep_next(struct calendar *calendar, uint64_t deadline)
@@ -164,7 +169,7 @@ int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline
 {
     if (TW_UNLIKELY(!has_room(calendar)) && make_room(calendar) != 0)
         return -1;
-    unsigned slot = slot_for(calendar, deadline >> calendar->tick_shift);
+    unsigned slot = slot_for(calendar, deadline);
     if (TW_UNLIKELY(slot == SLOT_HEAP) && heap_full(&calendar->heap) &&
         make_heap_room(calendar) != 0)
         return -1;
@@ -174,7 +179,7 @@ int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline
 
 void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
-    start_in(calendar, timer, deadline, slot_for(calendar, deadline >> calendar->tick_shift));
+    start_in(calendar, timer, deadline, slot_for(calendar, deadline));
 }
 
 int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns)
@@ -187,17 +192,16 @@ int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now
     return 0;
 }
 
-/* Whether the timer's place is visited in time for a deadline in this tick, and
- * not by the run under way if it is due already. */
+/* Whether the timer's place is visited in time for this deadline, and not by the run under way if it is due already. */
 TW_INLINE bool stays(const struct calendar *calendar, const tw_timer *timer, unsigned slot,
-                     uint64_t tick, uint64_t deadline)
+                     uint64_t deadline)
 {
     if (slot == SLOT_FRESH)
         return true;
-    if (tick <= calendar->horizon)
+    if (deadline <= calendar->horizon_ns)
         return false;
     if (TW_LIKELY(slot < WHEEL_ALL_SLOTS))
-        return wheel_visits_by(&calendar->wheel, slot, tick);
+        return wheel_visits_by(&calendar->wheel, slot, deadline >> calendar->tick_shift);
     if (slot == SLOT_HEAP)
         return heap_at(&calendar->heap, (uintptr_t)timer->place_ - 1)->key <= deadline;
     return false;
@@ -205,13 +209,10 @@ TW_INLINE bool stays(const struct calendar *calendar, const tw_timer *timer, uns
 
 void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
-    if (calendar_push_back(calendar, timer, deadline))
-        return;
-    uint64_t tick = deadline >> calendar->tick_shift;
     unsigned slot = timer_slot(timer);
     forget_next(calendar, timer->deadline_);
     calendar->parked -= timer_parked(timer);
-    if (stays(calendar, timer, slot, tick, deadline)) {
+    if (stays(calendar, timer, slot, deadline)) {
         timer->deadline_ = deadline;
         timer->order_ = next_order(calendar, timer, slot);
         keep_next(calendar, deadline);
@@ -231,6 +232,7 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer)
     else
         forget_next(calendar, timer->deadline_);
     take_out(calendar, timer);
+    timer_set_unplaced(timer);
 }
 
 void calendar_park(struct calendar *calendar, tw_timer *timer)
@@ -254,7 +256,7 @@ static bool settle(struct calendar *calendar, tw_timer *timer)
 {
     if (timer_parked(timer)) {
         calendar->parked--;
-        timer->place_ = NULL;
+        timer_set_unplaced(timer);
         return false;
     }
     unsigned slot = wheel_slot_for(&calendar->wheel, timer->deadline_ >> calendar->tick_shift);
@@ -265,10 +267,11 @@ static bool settle(struct calendar *calendar, tw_timer *timer)
     return true;
 }
 
-/* The tag in a timer that a cell led to is ours, and its place is that cell. */
+/* A timer that a cell led to is still ours: as far as a line that is needed
+ * anyway can tell. */
 TW_INLINE void expect_intact(const struct calendar *calendar, const tw_timer *timer)
 {
-    if (TW_UNLIKELY(!timer->place_ || !calendar_owns(calendar, timer)))
+    if (TW_UNLIKELY(!timer_placed(timer) || !calendar_owns(calendar, timer)))
         tw_misuse("a timer was freed, overwritten or initialised again while active or parked");
 }
 
@@ -418,7 +421,7 @@ static void fold_fresh(struct calendar *calendar)
     while (fresh->count > 0) {
         tw_timer *timer = bucket_pop(&calendar->cells, fresh);
         expect_intact(calendar, timer);
-        if (timer_parked(timer) || timer->deadline_ >> calendar->tick_shift > calendar->horizon)
+        if (timer_parked(timer) || timer->deadline_ > calendar->horizon_ns)
             settle(calendar, timer);
         else
             ready_collect(&calendar->ready, timer);
@@ -430,7 +433,7 @@ void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
 {
     calendar->running = true;
     calendar->next_ns = 0;
-    calendar->horizon = now_ns >> calendar->tick_shift;
+    calendar->horizon_ns = tick_end(calendar, now_ns);
     if (calendar->ready.fresh.count > 0)
         fold_fresh(calendar);
 }
@@ -445,7 +448,7 @@ tw_timer *calendar_next_soon(struct calendar *calendar)
     tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
     if (timer) {
         queue_pop(&calendar->cells, &calendar->soon);
-        timer->place_ = NULL;
+        timer_set_unplaced(timer);
     }
     return timer;
 }
@@ -455,7 +458,7 @@ tw_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
     struct wheel *wheel = &calendar->wheel;
     for (;;) {
         tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
-        uint64_t limit = calendar->horizon;
+        uint64_t limit = calendar->horizon_ns >> calendar->tick_shift;
         if (timer) {
             /* A timer of a later tick than the open one has to wait for the
              * timers of the ticks up to its own. */
@@ -464,6 +467,7 @@ tw_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
                 if (timer->deadline_ > now_ns)
                     return NULL;
                 ready_pop(&calendar->ready, &calendar->cells);
+                timer_set_unplaced(timer);
                 return timer;
             }
             limit = tick;
@@ -600,7 +604,7 @@ tw_timer *calendar_drain(struct calendar *calendar)
     }
     if (timer) {
         calendar->parked -= timer_parked(timer);
-        timer->place_ = NULL;
+        timer_set_unplaced(timer);
     }
     return timer;
 }

@@ -39,7 +39,7 @@ struct calendar {
     /* Read or written by every start and stop. */
     uint64_t next_ns;       /* what calendar_next_ns will answer; 0: to be worked out */
     uint64_t sequence;      /* of the last start, above the bits of timer_slot and flags */
-    uint64_t horizon;       /* the tick of the last run's clock reading */
+    uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in */
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's order word */
     bool running;           /* a run is under way: fresh timers must wait */
@@ -72,24 +72,27 @@ int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now
 /* Moves a timer that has a place, parked or not. It never fails. */
 void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
 
-/* The same where it is a store: if the timer waits in the wheel and the new
- * deadline is not before the old one (which its slot is visited in time for),
- * nor due by the run under way. Else it does nothing and answers false. It is
- * inline and short because cache misses of successive calls overlap only as far
- * as the processor looks ahead: some 400 instructions. */
-TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+/* The same where it is a store: if the timer waits in the wheel, with no other
+ * state than these flags, and the new deadline is not before the old one (which
+ * its slot is visited in time for), nor due by the run under way. Else it does
+ * nothing and answers false. It is inline and short because cache misses of
+ * successive calls overlap only as far as the processor looks ahead: some 450
+ * instructions. */
+TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                                  unsigned flags)
 {
     uint64_t order = timer->order_, before = timer->deadline_;
-    if (TW_UNLIKELY((order & TIMER_SLOT_MASK) >= WHEEL_ALL_SLOTS || deadline < before ||
-                    deadline >> calendar->tick_shift <= calendar->horizon))
+    unsigned slot = (((unsigned)order & TIMER_STATE_MASK) ^ flags ^ calendar->tag) - 1;
+    if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS || deadline < before ||
+                    deadline <= calendar->horizon_ns))
         return false;
-    if (before <= calendar->next_ns)
+    if (TW_UNLIKELY(before <= calendar->next_ns))
         calendar->next_ns = 0;
     calendar->sequence += TIMER_SEQUENCE_ONE;
-    calendar->parked -= order / TIMER_PARKED & 1;
     timer->deadline_ = deadline;
-    timer->order_ = calendar->sequence |
-                    (order & (TIMER_SEQUENCE_ONE - 1) & ~(uint64_t)TIMER_PARKED);
+    timer->order_ = calendar->sequence | (order & (TIMER_STATE_MASK & ~TIMER_PARKED));
+    if (flags & TIMER_PARKED)
+        calendar->parked--;
     return true;
 }
 

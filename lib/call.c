@@ -89,11 +89,14 @@ static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_n
         return 0;
     node->interval_ns = interval_ns;
     int placed = 0;
-    if (node->timer.place_) {
-        calendar_move(&loop->calendar, &node->timer, when_ns);
+    tw_timer *timer = &node->timer;
+    if (TW_LIKELY(calendar_push_back(&loop->calendar, timer, when_ns, TIMER_NODE | TIMER_PARKED)))
+        return finish_call(loop, node, 0, context);
+    if (timer_placed(timer)) {
+        calendar_move(&loop->calendar, timer, when_ns);
     } else {
-        node->timer.order_ = TIMER_NODE;
-        placed = calendar_start(&loop->calendar, &node->timer, when_ns);
+        timer->order_ = TIMER_NODE;
+        placed = calendar_start(&loop->calendar, timer, when_ns);
     }
     return finish_call(loop, node, placed, context);
 }
@@ -106,7 +109,7 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
     if (!node)
         return 0;
     node->interval_ns = 0;
-    if (node->timer.place_)
+    if (timer_placed(&node->timer))
         calendar_remove(&loop->calendar, &node->timer);
     node->timer.order_ = TIMER_NODE;
     int placed = calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns);
@@ -216,7 +219,8 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     struct node *node = find(loop, handle);
     if (!node)
         return false;
-    calendar_move(&loop->calendar, &node->timer, when_ns);
+    if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE))
+        calendar_move(&loop->calendar, &node->timer, when_ns);
     loop->rearmed++;
     TW_ASSERT_SOUND(loop);
     return true;

@@ -24,7 +24,7 @@ struct walk {
 /* What holds for every timer that a cell, or the heap, leads to. */
 static const char *check_timer(struct walk *walk, const tw_timer *timer, unsigned slot)
 {
-    CHECK(timer_slot(timer) == slot, "T1: a timer does not name the place it is in");
+    CHECK(timer_placed(timer) && timer_slot(timer) == slot, "T1: a timer does not name the place it is in");
     CHECK(calendar_owns(walk->calendar, timer), "T2: a timer is not marked as this loop's");
     if (timer_parked(timer)) {
         walk->parked++;

@@ -122,10 +122,13 @@ TW_INLINE void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
 
 /* ------------------------------------------------------------------- bucket */
 
-TW_INLINE void bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
+/* Answers whether that took a new chunk: the first, or the bucket's others are
+ * full. */
+TW_INLINE bool bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
 {
     tw_timer **end = bucket->end;
-    if (TW_UNLIKELY(chunk_ends_at(end))) {
+    bool new_chunk = chunk_ends_at(end);
+    if (TW_UNLIKELY(new_chunk)) {
         struct chunk *chunk = chunk_take(pool);
         chunk->link = (struct chunk *)(void *)end; /* what end will be when this one is empty */
         end = chunk->cells;
@@ -135,6 +138,7 @@ TW_INLINE void bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_ti
     bucket->end = end + 1;
     bucket->count++;
     pool->cells++;
+    return new_chunk;
 }
 
 /* Takes the top cell away; the bucket is not empty. */
@@ -170,7 +174,6 @@ TW_INLINE void bucket_remove(struct chunk_pool *pool, struct bucket *bucket, tw_
     tw_timer *top = bucket_pop(pool, bucket);
     *hole = top;
     top->place_ = hole;
-    timer->place_ = NULL;
 }
 
 /* -------------------------------------------------------------------- queue */
@@ -229,7 +232,6 @@ TW_INLINE void queue_remove(tw_timer *timer)
     tw_timer **cell = timer->place_;
     TW_ASSERT(*cell == timer);
     *cell = NULL;
-    timer->place_ = NULL;
 }
 
 /* Takes the empty cells out of the queue. O(count). */

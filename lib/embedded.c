@@ -1,7 +1,7 @@
 /*
  * embedded: timers that live in the caller's own structs.
  *
- * What a loop holds of one is a single cell; a timer whose place_ is NULL is
+ * What a loop holds of one is a single cell; a timer without a place is
  * known to no loop, and its memory is the caller's to free.
  */
 #include "loop.h"
@@ -23,7 +23,7 @@ void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg)
 
 bool tw_timer_active(const tw_timer *timer)
 {
-    return timer && timer->place_ && !timer_parked(timer);
+    return timer && timer_placed(timer) && !timer_parked(timer);
 }
 
 uint64_t tw_timer_when_ns(const tw_timer *timer)
@@ -31,58 +31,44 @@ uint64_t tw_timer_when_ns(const tw_timer *timer)
     return tw_timer_active(timer) ? timer->deadline_ : UINT64_MAX;
 }
 
-/* Starts a timer that is not active. */
-static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+/* All but the commonest cases. */
+static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
+    struct calendar *calendar = &loop->calendar;
+    if (!timer->callback_)
+        return fail(EINVAL);
+    if (timer_placed(timer) && !calendar_owns(calendar, timer))
+        return fail(EBUSY);
+    if (tw_timer_active(timer)) {
+        calendar_move(calendar, timer, when_ns);
+        loop->rearmed++;
+        return 0;
+    }
     if (!loop_may_start(loop))
         return -1;
-    if (timer->place_) {
-        calendar_move(&loop->calendar, timer, when_ns);
+    if (timer_placed(timer)) {
+        calendar_move(calendar, timer, when_ns);
     } else {
         timer->order_ = 0;
-        if (calendar_start(&loop->calendar, timer, when_ns) != 0)
+        if (calendar_start(calendar, timer, when_ns) != 0)
             return fail(ENOMEM);
     }
     loop_count_start(loop);
     return 0;
 }
 
-/* All but the commonest cases. */
-static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
-{
-    if (!timer->callback_)
-        return fail(EINVAL);
-    if (timer->place_ && !calendar_owns(&loop->calendar, timer))
-        return fail(EBUSY);
-    if (!tw_timer_active(timer))
-        return start(loop, timer, when_ns);
-    calendar_move(&loop->calendar, timer, when_ns);
-    loop->rearmed++;
-    return 0;
-}
-
-/* A timer of ours with a place that moves further out: an idle timeout that is
- * refreshed, a request's timeout that was parked. Answers whether it was that,
- * and is done. */
-TW_INLINE bool push_back(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
-{
-    if (!timer->place_ || TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
-        return false;
-    bool parked = timer_parked(timer);
-    if (parked && TW_UNLIKELY(loop->pending >= loop->max_pending))
-        return false;
-    if (!calendar_push_back(&loop->calendar, timer, when_ns))
-        return false;
-    loop->pending += parked;
-    loop->started += parked;
-    loop->rearmed += !parked;
-    return true;
-}
-
 TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
+    struct calendar *calendar = &loop->calendar;
     int result = 0;
-    if (!push_back(loop, timer, when_ns))
+    /* An active timer that moves further out: an idle timeout is refreshed. */
+    if (calendar_push_back(calendar, timer, when_ns, 0))
+        loop->rearmed++;
+    /* A parked one: the timeout of the next request. */
+    else if (loop->pending < loop->max_pending &&
+             calendar_push_back(calendar, timer, when_ns, TIMER_PARKED))
+        loop_count_start(loop);
+    else
         result = start_or_move(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
@@ -107,7 +93,7 @@ static bool held_here(const tw_loop *loop, const tw_timer *timer)
         errno = EINVAL;
         return false;
     }
-    if (!timer->place_)
+    if (!timer_placed(timer))
         return false;
     if (TW_LIKELY(calendar_owns(&loop->calendar, timer)))
         return true;

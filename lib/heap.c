@@ -113,7 +113,6 @@ void heap_remove(struct heap *heap, tw_timer *timer)
     TW_ASSERT(index < heap->count && heap_at(heap, index)->timer == timer);
     uint64_t key = heap_at(heap, index)->key;
     struct heap_pair last = *heap_at(heap, --heap->count);
-    timer->place_ = NULL;
     if (index == heap->count)
         return;
     if (last.key < key)

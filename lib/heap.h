@@ -62,7 +62,7 @@ static inline uint64_t heap_top_key(const struct heap *heap)
 /* Puts the timer in under its deadline; the heap is not full. */
 void heap_push(struct heap *heap, tw_timer *timer);
 
-/* Takes the timer out, wherever it is. place_ becomes NULL. */
+/* Takes the timer out, wherever it is. place_ then means nothing. */
 void heap_remove(struct heap *heap, tw_timer *timer);
 
 /* Takes the earliest out; the heap is not empty. */

@@ -1,10 +1,23 @@
 /*
  * post: calls from other threads, on their way to the loop.
  *
+ *     any thread ──push──> newest ... oldest ──collect, turned round──> taken ──next──> called
+ *
  * A stack that any thread pushes to with one compare-and-swap, and that the
- * loop takes whole with one exchange and turns around: so the calls of one
+ * loop takes whole with one exchange and turns round: so the calls of one
  * thread stay in order, nobody ever waits for a lock, and the loop's cost is
  * one load while nothing was posted.
+ *
+ * Waking. Only a thread that finds the loop asleep has to wake it, and only the
+ * first of them:
+ *
+ *     AWAKE   the loop will look at the queue before it sleeps
+ *     ASLEEP  it sleeps, or is about to: whoever turns this into WOKEN wakes it
+ *     WOKEN   somebody has woken it, or is about to
+ *
+ * The loop says that it sleeps and then looks at the queue once more; a thread
+ * pushes and then looks whether the loop sleeps. All four steps are sequentially
+ * consistent, so at least one of the two sees the other.
  */
 #ifndef TW_POST_H
 #define TW_POST_H
@@ -19,20 +32,27 @@ struct post {
     void *arg;
 };
 
+enum post_reader { POST_AWAKE, POST_ASLEEP, POST_WOKEN };
+
+/* The two halves lie in cache lines of their own: the loop's thread writes its
+ * half with every call it makes, while others push. */
 struct post_queue {
-    _Atomic(struct post *) newest;
-    struct post *taken;            /* the loop's: oldest first, still to be made */
+    /* Any thread's. */
+    _Alignas(64) _Atomic(struct post *) newest;
+    atomic_int reader;             /* enum post_reader: what the loop is doing */
+    /* The loop's. */
+    _Alignas(64) struct post *taken; /* oldest first, still to be made; NULL: none */
+    struct post *last_taken;       /* the end of that list, if there is one */
 };
 
-/* Any thread. Answers 1 if the queue was empty before, so that the loop may
- * have to be woken; 0 if not; -1 if there is no memory. */
+/* Any thread. Answers 1 if the caller now has to wake the loop, 0 if not, -1 if
+ * there is no memory. */
 int post_push(struct post_queue *queue, tw_callback *callback, void *arg);
 
 /* The loop's thread: whether there is anything to make. */
 static inline bool post_waiting(const struct post_queue *queue)
 {
-    return queue->taken != NULL ||
-           atomic_load_explicit(&queue->newest, memory_order_acquire) != NULL;
+    return queue->taken != NULL || atomic_load(&queue->newest) != NULL;
 }
 
 /* The loop's thread: takes over what has been posted until now. */
@@ -40,5 +60,12 @@ void post_collect(struct post_queue *queue);
 
 /* The loop's thread: the next call taken over, copied to *out; false: none. */
 bool post_next(struct post_queue *queue, struct post *out);
+
+/* The loop's thread: says what the loop is doing. Answers what it was doing
+ * before: POST_WOKEN if a wake-up has come or is on its way. */
+static inline enum post_reader post_reader_is(struct post_queue *queue, enum post_reader reader)
+{
+    return (enum post_reader)atomic_exchange(&queue->reader, (int)reader);
+}
 
 #endif

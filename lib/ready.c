@@ -135,8 +135,7 @@ tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
 
 void ready_pop(struct ready *ready, struct chunk_pool *pool)
 {
-    tw_timer *timer = queue_pop(pool, &ready->run[ready->peeked]);
-    timer->place_ = NULL;
+    queue_pop(pool, &ready->run[ready->peeked]);
 }
 
 void ready_compact(struct ready *ready, struct chunk_pool *pool)

@@ -49,8 +49,9 @@
 
 /* Cells that are moved together: enough for their cache misses to overlap, few
  * enough to be no pause. A slot of no more is emptied in one go, and is no
- * reason to wake a sleeping loop. */
-#define WHEEL_BATCH 16
+ * reason to wake a sleeping loop. A chunk's worth, so that only a push that
+ * takes a chunk has to look whether there are more now. */
+#define WHEEL_BATCH CHUNK_ROOM
 
 struct wheel_cascade {
     uint64_t since;   /* the tick at which the last share was taken */
@@ -128,10 +129,11 @@ TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsign
                             tw_timer *timer)
 {
     struct bucket *bucket = &wheel->slots[slot];
-    bucket_push(pool, bucket, timer);
-    if (TW_UNLIKELY(bucket->count == 1))
+    if (TW_LIKELY(!bucket_push(pool, bucket, timer)))
+        return false;
+    if (bucket->count == 1)
         wheel_mark_occupied(wheel, slot);
-    return bucket->count == WHEEL_BATCH + 1 && slot >= WHEEL_SLOTS;
+    return bucket->count == WHEEL_BATCH + 1;
 }
 
 TW_INLINE void wheel_mark_empty(struct wheel *wheel, unsigned slot)
@@ -149,7 +151,8 @@ TW_INLINE void wheel_remove(struct wheel *wheel, struct chunk_pool *pool, unsign
 }
 
 /* Takes up to `limit` timers out of a slot, asking for their cache lines, so
- * that all the misses overlap. Their place_ still names the cell they had. */
+ * that all the misses overlap. They still name
+ * the slot they had. */
 unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
                     unsigned limit);
 

@@ -1,0 +1,55 @@
+/*
+ * runner: sleeping until something is due.
+ *
+ *     tw_run_forever   run ─> rest ─> sleep ─> run ...
+ *     tw_fd            run ─> rest, or ring if something is due at once;
+ *                      the outer poller sleeps; a start in between that is due
+ *                      before the alarm goes off sets the alarm anew
+ *
+ * The alarm is set anew only when it would go off too late, or has gone off. So
+ * timers that come and go behind the next deadline cost no system call; the
+ * price is one needless wake-up when the timer it was set for has been stopped.
+ *
+ * Descriptors are made at the first need and live as long as the loop.
+ */
+#ifndef TW_RUNNER_H
+#define TW_RUNNER_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+#include <tickwheel.h>
+
+#include "runner_backend.h"
+
+struct runner {
+    struct backend backend;
+    int clock_id;        /* TW_CLOCK_... */
+    bool open;           /* the back end has its descriptors */
+    bool fd_given;       /* tw_fd was called: an outer poller may be waiting */
+    bool driving;        /* tw_run_forever is under way */
+    bool stopping;       /* tw_stop was called */
+    bool wake_owed;      /* somebody has called backend_wake, or is about to, and the
+                            mark has not been cleared */
+    pid_t process;       /* that has made the descriptors */
+    uint64_t wakeups;    /* see tw_stats */
+    uint64_t alarms;
+    _Atomic(const void *) owner; /* the thread the loop belongs to; NULL: not known */
+};
+
+void runner_init(tw_loop *loop, int clock_id);
+void runner_free(tw_loop *loop);
+
+/* A run begins, and is over, of a loop that is awaited. */
+void runner_begin(tw_loop *loop);
+void runner_end(tw_loop *loop);
+
+/* Something was started that is due before loop->alarm_ns. */
+void runner_hurry(tw_loop *loop, uint64_t when_ns);
+
+/* The calling thread is about to run or free the loop: it owns it now. */
+void runner_claim(tw_loop *loop);
+
+/* The calling thread is about to use the loop: it must own it. */
+void runner_check_owner(const tw_loop *loop);
+
+#endif
