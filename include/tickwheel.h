@@ -336,6 +336,9 @@ struct tw_allocator {
 #define TW_MISSED_SKIP 0       /* tw_call_every: leave out deadlines that were missed */
 #define TW_MISSED_CATCH_UP 1   /* make one call for each */
 
+#define TW_CLOCK_MONOTONIC 0
+#define TW_CLOCK_BOOTTIME 1
+
 /* All zero, but for size, is the default. A caller compiled against an older,
  * shorter struct keeps working: fields it does not have are taken as 0. */
 struct tw_options {
@@ -355,6 +358,10 @@ struct tw_options {
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg); /* see tw_loop_free */
     void *hook_arg;
+    int clock_id;         /* without options.clock: TW_CLOCK_MONOTONIC, or TW_CLOCK_BOOTTIME, which
+                             also counts the time that the machine was suspended. Others, or one
+                             beside options.clock: EINVAL; ENOTSUP where the system has no
+                             descriptors that tell the time by it (all but Linux) */
 };
 
 /* Makes room: after it, `timers` timers in all, of either level and with any
@@ -388,6 +395,8 @@ struct tw_stats {
     uint64_t relocated;   /* starts of parked and moves of pending timers that were more than a
                              store: they had to leave their cell */
     uint64_t visited;     /* cells read by cascades and opened ticks */
+    uint64_t wakeups;     /* tw_run_forever woke from its sleep */
+    uint64_t alarms;      /* the system was told when to wake the loop, or to wake an outer poller */
 };
 
 /* Fills `out` as far as out->size says; a longer one's rest is left alone.

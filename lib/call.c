@@ -51,9 +51,9 @@ static bool is_nan(double x)
 }
 
 /* Everything a call needs but its place. NULL: errno says why. */
-static struct node *new_call(tw_loop *loop, tw_callback *callback, void *arg)
+static struct node *new_call(tw_loop *loop, uint64_t when_ns, tw_callback *callback, void *arg)
 {
-    if (!loop_may_start(loop))
+    if (!loop_may_start(loop, when_ns))
         return NULL;
     struct node *node = pool_take(&loop->pool);
     if (!node) {
@@ -84,7 +84,7 @@ static tw_handle finish_call(tw_loop *loop, struct node *node, int placed, tw_co
 static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
                             tw_callback *callback, void *arg, tw_context *context)
 {
-    struct node *node = new_call(loop, callback, arg);
+    struct node *node = new_call(loop, when_ns, callback, arg);
     if (!node)
         return 0;
     node->interval_ns = interval_ns;
@@ -105,7 +105,7 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
 {
     if (!loop || !callback)
         return refuse();
-    struct node *node = new_call(loop, callback, arg);
+    struct node *node = new_call(loop, 0, callback, arg);
     if (!node)
         return 0;
     node->interval_ns = 0;
@@ -219,8 +219,10 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     struct node *node = find(loop, handle);
     if (!node)
         return false;
-    if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE))
+    if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE)) {
+        loop_look_at_move(loop, when_ns);
         calendar_move(&loop->calendar, &node->timer, when_ns);
+    }
     loop->rearmed++;
     TW_ASSERT_SOUND(loop);
     return true;

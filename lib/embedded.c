@@ -40,13 +40,15 @@ static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     if (timer_placed(timer) && !calendar_owns(calendar, timer))
         return fail(EBUSY);
     if (tw_timer_active(timer)) {
+        loop_look_at_move(loop, when_ns);
         calendar_move(calendar, timer, when_ns);
         loop->rearmed++;
         return 0;
     }
-    if (!loop_may_start(loop))
+    if (!loop_may_start(loop, when_ns))
         return -1;
     if (timer_placed(timer)) {
+        loop_look_at_move(loop, when_ns);
         calendar_move(calendar, timer, when_ns);
     } else {
         timer->order_ = 0;

@@ -10,6 +10,22 @@ static uint64_t monotonic_clock(void *arg)
     return port_clock_ns();
 }
 
+static uint64_t boottime_clock(void *arg)
+{
+    (void)arg;
+    return backend_clock_ns(TW_CLOCK_BOOTTIME);
+}
+
+static void choose_clock(tw_loop *loop, const tw_options *options)
+{
+    loop->own_clock = options->clock != NULL;
+    loop->clock_arg = options->clock_arg;
+    if (options->clock)
+        loop->clock = options->clock;
+    else
+        loop->clock = options->clock_id == TW_CLOCK_BOOTTIME ? boottime_clock : monotonic_clock;
+}
+
 /* Copies what the caller's struct has and this one knows; the rest is 0. */
 static int read_options(const tw_options *given, tw_options *out)
 {
@@ -25,6 +41,8 @@ static int read_options(const tw_options *given, tw_options *out)
             return -1;
     }
     if (out->tick_ns > (uint64_t)1 << 63)
+        return -1;
+    if (out->clock_id != TW_CLOCK_MONOTONIC && (out->clock_id != TW_CLOCK_BOOTTIME || out->clock))
         return -1;
     if (out->missed != TW_MISSED_SKIP && out->missed != TW_MISSED_CATCH_UP)
         return -1;
@@ -55,6 +73,10 @@ tw_loop *tw_loop_new(const tw_options *given)
         errno = EINVAL;
         return NULL;
     }
+    if (!backend_knows_clock(options.clock_id)) {
+        errno = ENOTSUP;
+        return NULL;
+    }
     struct memory memory;
     memory_init(&memory, options.allocator);
     tw_loop *loop = memory_alloc(&memory, loop_bytes(), 64);
@@ -64,17 +86,17 @@ tw_loop *tw_loop_new(const tw_options *given)
     }
     memset(loop, 0, sizeof *loop);
     loop->memory = memory;
-    loop->max_pending = options.max_pending ? options.max_pending : SIZE_MAX;
+    loop->pending_cap = options.max_pending ? options.max_pending : SIZE_MAX;
+    loop_watch_starts(loop, 0);
     loop->slack_ns = options.slack_ns;
-    loop->own_clock = options.clock != NULL;
-    loop->clock = options.clock ? options.clock : monotonic_clock;
-    loop->clock_arg = options.clock_arg;
+    choose_clock(loop, &options);
     loop->missed = options.missed;
     loop->slow_callback_ns = options.slow_callback_ns;
     loop->on_slow = options.on_slow;
     loop->on_drop = options.on_drop;
     loop->hook_arg = options.hook_arg;
     loop->now_ns = loop_read_clock(loop);
+    runner_init(loop, options.clock_id);
     pool_init(&loop->pool, &loop->memory);
     calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns);
     if (options.reserve > 0 && tw_reserve(loop, options.reserve) != 0) {
@@ -117,6 +139,7 @@ void tw_loop_free(tw_loop *loop)
 {
     if (!loop)
         return;
+    TW_CLAIM(loop);
     if (loop->running || loop->closing) {
         errno = EBUSY;
         return;
@@ -124,10 +147,22 @@ void tw_loop_free(tw_loop *loop)
     loop->closing = true;
     loop->max_pending = 0;
     drop_all(loop);
+    runner_free(loop);
     calendar_free(&loop->calendar);
     pool_free(&loop->pool);
     struct memory memory = loop->memory;
     memory_free(&memory, loop, loop_bytes());
+}
+
+/* There may be no room for it, or it may be due before the runner's alarm. */
+TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
+{
+    if (loop->closing || loop->pending >= loop->pending_cap) {
+        errno = loop->closing ? EBUSY : ENOBUFS;
+        return false;
+    }
+    loop_look_at_move(loop, when_ns);
+    return true;
 }
 
 double tw_time(tw_loop *loop)
@@ -197,6 +232,8 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
         .moved_max = calendar->moved_max,
         .relocated = calendar->relocated,
         .visited = calendar->visited,
+        .wakeups = loop->runner.wakeups,
+        .alarms = loop->runner.alarms,
     };
     memcpy(stats.late, loop->late, sizeof stats.late);
     memcpy(out, &stats, out->size < sizeof stats ? out->size : sizeof stats);

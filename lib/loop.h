@@ -4,7 +4,7 @@
  *     call.c       calls by handle, contexts
  *     embedded.c   timers in the caller's structs
  *     run.c        running what is due, and when to run next
- *     post.c       calls from other threads
+ *     runner.c     sleeping, file descriptors, other threads
  *     check.c      the walk over every invariant
  */
 #ifndef TW_LOOP_H
@@ -15,11 +15,13 @@
 #include "calendar.h"
 #include "pool.h"
 #include "post.h"
+#include "runner.h"
 
 struct tw_loop {
     /* Hot: touched by starts and stops. */
     size_t pending;                 /* calls and timers that will still run */
-    size_t max_pending;             /* SIZE_MAX: no cap; 0 while the loop is being freed */
+    size_t max_pending;             /* SIZE_MAX: no cap; 0 while loop_look_at_start is to look at
+                                       every start */
     uint64_t started, fired, cancelled, rearmed; /* see tw_stats */
     tw_context *context;            /* the current one; NULL: none */
     uint64_t now_ns;                /* the clock as the last run saw it */
@@ -28,6 +30,7 @@ struct tw_loop {
     void *clock_arg;
     bool running;                   /* a run is under way */
     bool closing;                   /* tw_loop_free is under way */
+    bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
     uint64_t soon_end;              /* the order of the last soon call that this run may make */
 
@@ -36,6 +39,9 @@ struct tw_loop {
     struct post_queue posts;
 
     /* Cold. */
+    struct runner runner;
+    uint64_t alarm_ns;              /* what is due before it must be told to the runner; 0: nothing */
+    size_t pending_cap;             /* options.max_pending; SIZE_MAX: none */
     uint64_t slack_ns;
     bool own_clock;                 /* options.clock was given */
     int missed;                     /* TW_MISSED_... */
@@ -56,13 +62,31 @@ TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
     return loop->clock_ns;
 }
 
-/* Whether something not pending may be started now; else sets errno. */
-TW_INLINE bool loop_may_start(const tw_loop *loop)
+/* From now on what is due before alarm_ns is told to the runner; 0: nothing is.
+ * Moves compare with alarm_ns. Starts, the hot path, do not: the comparison with
+ * max_pending, which they make anyway, sends them to loop_look_at_start. */
+TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
-    if (TW_LIKELY(loop->pending < loop->max_pending))
-        return true;
-    errno = loop->closing ? EBUSY : ENOBUFS;
-    return false;
+    loop->alarm_ns = alarm_ns;
+    loop->max_pending = alarm_ns != 0 ? 0 : loop->pending_cap;
+}
+
+/* Something pending moves to this deadline. */
+TW_INLINE void loop_look_at_move(tw_loop *loop, uint64_t when_ns)
+{
+    if (TW_UNLIKELY(when_ns < loop->alarm_ns))
+        runner_hurry(loop, when_ns);
+}
+
+/* The start of something while max_pending is reached: whether it may be started
+ * all the same; else sets errno. */
+bool loop_look_at_start(tw_loop *loop, uint64_t when_ns);
+
+/* Whether something not pending may be started now, to be due at when_ns (0 for
+ * soon calls); else sets errno. */
+TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
+{
+    return TW_LIKELY(loop->pending < loop->max_pending) || loop_look_at_start(loop, when_ns);
 }
 
 TW_INLINE void loop_count_start(tw_loop *loop)
@@ -87,6 +111,18 @@ TW_INLINE void loop_count_cancel(tw_loop *loop)
     } while (0)
 #else
 #define TW_ASSERT_SOUND(loop) ((void)0)
+#endif
+
+/* In builds with TW_CHECKED >= 1: a loop belongs to the thread that runs it, from
+ * its first run on, and until tw_run_forever returns. Running or freeing it
+ * claims it for the calling thread; every other call but
+ * tw_call_soon_threadsafe must come from the thread that owns it. */
+#if TW_CHECKED >= 1
+#define TW_CLAIM(loop) runner_claim(loop)
+#define TW_ASSERT_OWNED(loop) runner_check_owner(loop)
+#else
+#define TW_CLAIM(loop) ((void)0)
+#define TW_ASSERT_OWNED(loop) ((void)0)
 #endif
 
 /* A node's reference to its context. context may be NULL. */

@@ -159,6 +159,8 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
         loop->now_ns = now_ns;
     if (loop->now_ns > loop->clock_ns)
         loop->clock_ns = loop->now_ns;
+    if (TW_UNLIKELY(loop->awaited))
+        runner_begin(loop);
     loop->running = true;
     calendar_begin_run(&loop->calendar, loop->now_ns);
     post_collect(&loop->posts);
@@ -171,12 +173,16 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
     }
     calendar_end_run(&loop->calendar);
     loop->running = false;
+    if (TW_UNLIKELY(loop->awaited))
+        runner_end(loop);
     TW_ASSERT_SOUND(loop);
     return run.calls;
 }
 
-static bool may_run(const tw_loop *loop)
+static bool may_run(tw_loop *loop)
 {
+    if (loop)
+        TW_CLAIM(loop);
     if (TW_LIKELY(loop && !loop->running && !loop->closing))
         return true;
     errno = loop ? EBUSY : EINVAL;

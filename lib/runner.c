@@ -1,0 +1,257 @@
+#include "runner.h"
+
+#include <unistd.h>
+
+#include "loop.h"
+
+/* -------------------------------------------------------- the thread that owns */
+
+/* Differs between threads that live at the same time. */
+static const void *this_thread(void)
+{
+    static _Thread_local char mark;
+    return &mark;
+}
+
+static const void *owner(const tw_loop *loop)
+{
+    return atomic_load_explicit(&loop->runner.owner, memory_order_relaxed);
+}
+
+static void set_owner(tw_loop *loop, const void *thread)
+{
+    atomic_store_explicit(&loop->runner.owner, thread, memory_order_relaxed);
+}
+
+void runner_claim(tw_loop *loop)
+{
+    const void *before = owner(loop);
+    if (before && before != this_thread() && (loop->running || loop->runner.driving))
+        tw_misuse("a loop is run or freed by one thread while another one runs it");
+    set_owner(loop, this_thread());
+}
+
+void runner_check_owner(const tw_loop *loop)
+{
+    const void *before = owner(loop);
+    if (before && before != this_thread())
+        tw_misuse("a loop is used by another thread than the one that runs it; only "
+                  "tw_call_soon_threadsafe may be called from other threads");
+}
+
+/* ------------------------------------------------------------- the descriptors */
+
+void runner_init(tw_loop *loop, int clock_id)
+{
+    loop->runner.clock_id = clock_id;
+}
+
+void runner_free(tw_loop *loop)
+{
+    if (loop->runner.open)
+        backend_close(&loop->runner.backend);
+}
+
+/* Makes the descriptors, if there are none yet or if they are shared with the
+ * process that this one was forked from. 0, or -1 with nothing changed. */
+static int open_backend(tw_loop *loop)
+{
+    struct runner *runner = &loop->runner;
+    if (runner->open && runner->process == getpid())
+        return 0;
+    struct backend fresh;
+    if (backend_open(&fresh, runner->clock_id) != 0)
+        return -1;
+    runner_free(loop); /* closes this process's half of what was shared */
+    runner->backend = fresh;
+    runner->open = true;
+    runner->process = getpid();
+    runner->wake_owed = false;
+    post_reader_is(&loop->posts, POST_AWAKE);
+    return 0;
+}
+
+/* Whether the library can know when to wake the loop; else sets errno. */
+static bool may_await(const tw_loop *loop)
+{
+    if (loop && !loop->own_clock)
+        return true;
+    errno = loop ? ENOTSUP : EINVAL;
+    return false;
+}
+
+/* ----------------------------------------------------------- between two runs */
+
+/* Sets the alarm, unless it goes off early enough anyway. */
+static void set_alarm(tw_loop *loop, uint64_t when_ns)
+{
+    struct runner *runner = &loop->runner;
+    uint64_t armed_ns = runner->backend.armed_ns;
+    if (armed_ns <= when_ns && armed_ns > loop->clock_ns)
+        return;
+    backend_arm(&runner->backend, when_ns);
+    runner->alarms++;
+}
+
+/* Gets ready to sleep. false: there is something to do at once. */
+static bool rest(tw_loop *loop)
+{
+    uint64_t next_ns = tw_next_ns(loop);
+    if (next_ns <= loop_read_clock(loop))
+        return false;
+    set_alarm(loop, next_ns);
+    post_reader_is(&loop->posts, loop->runner.wake_owed ? POST_WOKEN : POST_ASLEEP);
+    return !post_waiting(&loop->posts);
+}
+
+/* Makes the descriptor readable. */
+static void ring(tw_loop *loop)
+{
+    loop_watch_starts(loop, 0);
+    if (post_reader_is(&loop->posts, POST_WOKEN) != POST_WOKEN && !loop->runner.wake_owed)
+        backend_wake(&loop->runner.backend);
+}
+
+/* A run that came after a fork, without the calls that make new descriptors,
+ * would set the alarm of the parent process. */
+static void expect_own_descriptors(const struct runner *runner)
+{
+#if TW_CHECKED >= 1
+    if (runner->process != getpid())
+        tw_misuse("a loop with a tw_fd was used after fork before tw_fd was called again");
+#else
+    (void)runner;
+#endif
+}
+
+void runner_begin(tw_loop *loop)
+{
+    struct runner *runner = &loop->runner;
+    expect_own_descriptors(runner);
+    loop_watch_starts(loop, 0);
+    if (post_reader_is(&loop->posts, POST_AWAKE) == POST_WOKEN)
+        runner->wake_owed = true;
+    if (runner->wake_owed && backend_clear(&runner->backend))
+        runner->wake_owed = false;
+}
+
+void runner_end(tw_loop *loop)
+{
+    struct runner *runner = &loop->runner;
+    if (runner->driving)
+        return; /* tw_run_forever rests by itself */
+    if (rest(loop))
+        loop_watch_starts(loop, runner->backend.armed_ns);
+    else
+        ring(loop);
+}
+
+void runner_hurry(tw_loop *loop, uint64_t when_ns)
+{
+    struct runner *runner = &loop->runner;
+    expect_own_descriptors(runner);
+    if (when_ns <= loop->clock_ns) {
+        ring(loop);
+        return;
+    }
+    set_alarm(loop, bits_clamp_now(bits_add_saturated(when_ns, loop->slack_ns)));
+    loop_watch_starts(loop, runner->backend.armed_ns);
+}
+
+/* ------------------------------------------------------------ the public calls */
+
+/* What is left when tw_run_forever is over: an outer poller may go on. */
+static void stop_driving(tw_loop *loop)
+{
+    struct runner *runner = &loop->runner;
+    runner->driving = false;
+    loop->awaited = runner->fd_given;
+    runner_begin(loop);
+    if (runner->fd_given)
+        runner_end(loop);
+    set_owner(loop, NULL);
+}
+
+int tw_run_forever(tw_loop *loop)
+{
+    if (!may_await(loop))
+        return -1;
+    TW_CLAIM(loop);
+    if (loop->running || loop->closing) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (open_backend(loop) != 0)
+        return -1;
+    struct runner *runner = &loop->runner;
+    runner->driving = loop->awaited = true;
+    int result = 0;
+    for (;;) {
+        tw_run(loop);
+        if (runner->stopping)
+            break;
+        if (!rest(loop))
+            continue;
+        result = backend_wait(&runner->backend);
+        runner->wakeups++;
+        if (result != 0)
+            break;
+    }
+    int error = errno;
+    runner->stopping = false;
+    stop_driving(loop);
+    errno = error;
+    return result;
+}
+
+void tw_stop(tw_loop *loop)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return;
+    }
+    TW_ASSERT_OWNED(loop);
+    loop->runner.stopping = true;
+}
+
+int tw_fd(tw_loop *loop)
+{
+    if (!may_await(loop))
+        return -1;
+    TW_ASSERT_OWNED(loop);
+    if (loop->closing) {
+        errno = EBUSY;
+        return -1;
+    }
+    if (open_backend(loop) != 0)
+        return -1;
+    int fd = backend_fd(&loop->runner.backend);
+    if (fd < 0)
+        return -1;
+    loop->runner.fd_given = loop->awaited = true;
+    if (!loop->running) {
+        runner_begin(loop);
+        runner_end(loop);
+    }
+    return fd;
+}
+
+int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (!loop || !callback) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (loop->closing) {
+        errno = EBUSY;
+        return -1;
+    }
+    int wake = post_push(&loop->posts, callback, arg);
+    if (wake < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (wake)
+        backend_wake(&loop->runner.backend);
+    return 0;
+}
