@@ -32,6 +32,7 @@ tw_context *tw_context_set(tw_loop *loop, tw_context *context)
         errno = EINVAL;
         return NULL;
     }
+    TW_ASSERT_OWNED(loop);
     tw_context *before = loop->context;
     loop->context = context;
     return before;
@@ -53,6 +54,7 @@ static bool is_nan(double x)
 /* Everything a call needs but its place. NULL: errno says why. */
 static struct node *new_call(tw_loop *loop, uint64_t when_ns, tw_callback *callback, void *arg)
 {
+    TW_ASSERT_OWNED(loop);
     if (!loop_may_start(loop, when_ns))
         return NULL;
     struct node *node = pool_take(&loop->pool);
@@ -177,10 +179,12 @@ tw_handle tw_call_every(tw_loop *loop, double interval, tw_callback *callback, v
 
 static struct node *find(const tw_loop *loop, tw_handle handle)
 {
-    if (TW_LIKELY(loop != NULL))
-        return pool_find(&loop->pool, handle);
-    errno = EINVAL;
-    return NULL;
+    if (TW_UNLIKELY(!loop)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    TW_ASSERT_OWNED(loop);
+    return pool_find(&loop->pool, handle);
 }
 
 tw_context *call_retire(tw_loop *loop, struct node *node)

@@ -61,6 +61,7 @@ static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 
 TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
+    TW_ASSERT_OWNED(loop);
     struct calendar *calendar = &loop->calendar;
     int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
@@ -95,6 +96,7 @@ static bool held_here(const tw_loop *loop, const tw_timer *timer)
         errno = EINVAL;
         return false;
     }
+    TW_ASSERT_OWNED(loop);
     if (!timer_placed(timer))
         return false;
     if (TW_LIKELY(calendar_owns(&loop->calendar, timer)))

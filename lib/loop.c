@@ -169,17 +169,24 @@ double tw_time(tw_loop *loop)
 {
     if (!loop)
         return __builtin_nan("");
+    TW_ASSERT_OWNED(loop);
     return (double)loop_read_clock(loop) / 1e9;
 }
 
 uint64_t tw_time_ns(tw_loop *loop)
 {
-    return loop ? loop_read_clock(loop) : 0;
+    if (!loop)
+        return 0;
+    TW_ASSERT_OWNED(loop);
+    return loop_read_clock(loop);
 }
 
 uint64_t tw_now_ns(const tw_loop *loop)
 {
-    return loop ? loop->now_ns : 0;
+    if (!loop)
+        return 0;
+    TW_ASSERT_OWNED(loop);
+    return loop->now_ns;
 }
 
 static int reserve(tw_loop *loop, size_t timers, bool handles)
@@ -188,6 +195,7 @@ static int reserve(tw_loop *loop, size_t timers, bool handles)
         errno = EINVAL;
         return -1;
     }
+    TW_ASSERT_OWNED(loop);
     if (calendar_reserve(&loop->calendar, timers, handles) != 0 ||
         (handles && pool_reserve(&loop->pool, timers, true) != 0)) {
         errno = ENOMEM;
@@ -208,7 +216,10 @@ int tw_reserve_embedded(tw_loop *loop, size_t timers)
 
 size_t tw_pending_count(const tw_loop *loop)
 {
-    return loop ? loop->pending : 0;
+    if (!loop)
+        return 0;
+    TW_ASSERT_OWNED(loop);
+    return loop->pending;
 }
 
 void tw_stats_get(const tw_loop *loop, tw_stats *out)
@@ -217,6 +228,7 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
         errno = EINVAL;
         return;
     }
+    TW_ASSERT_OWNED(loop);
     const struct calendar *calendar = &loop->calendar;
     tw_stats stats = {
         .size = out->size,

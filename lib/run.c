@@ -212,6 +212,7 @@ uint64_t tw_next_ns(tw_loop *loop)
         errno = EINVAL;
         return UINT64_MAX;
     }
+    TW_ASSERT_OWNED(loop);
     struct calendar *calendar = &loop->calendar;
     if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
         return loop->now_ns;
