@@ -148,12 +148,6 @@ TW_INLINE void keep_next(struct calendar *calendar, uint64_t deadline)
         calendar->next_ns = deadline;
 }
 
-TW_INLINE void forget_next(struct calendar *calendar, uint64_t deadline)
-{
-    if (deadline <= calendar->next_ns)
-        calendar->next_ns = 0;
-}
-
 /* --------------------------------------------------- starting, moving, stopping */
 
 TW_INLINE void start_in(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
@@ -210,7 +204,7 @@ TW_INLINE bool stays(const struct calendar *calendar, const tw_timer *timer, uns
 void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
     unsigned slot = timer_slot(timer);
-    forget_next(calendar, timer->deadline_);
+    calendar_forget_next(calendar, timer->deadline_);
     calendar->parked -= timer_parked(timer);
     if (stays(calendar, timer, slot, deadline)) {
         timer->deadline_ = deadline;
@@ -230,21 +224,9 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer)
     if (timer_parked(timer))
         calendar->parked--;
     else
-        forget_next(calendar, timer->deadline_);
+        calendar_forget_next(calendar, timer->deadline_);
     take_out(calendar, timer);
     timer_set_unplaced(timer);
-}
-
-void calendar_park(struct calendar *calendar, tw_timer *timer)
-{
-    unsigned slot = timer_slot(timer);
-    if (slot == SLOT_RUN || slot == SLOT_SOON) {
-        calendar_remove(calendar, timer);
-        return;
-    }
-    forget_next(calendar, timer->deadline_);
-    timer->order_ |= TIMER_PARKED;
-    calendar->parked++;
 }
 
 /* -------------------------------------------------------- time and the cascade */

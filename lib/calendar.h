@@ -72,7 +72,21 @@ int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now
 /* Moves a timer that has a place, parked or not. It never fails. */
 void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
 
-/* The same where it is a store: if the timer waits in the wheel, with no other
+/* Starts again a timer that calendar_next_due has just taken out. It never
+ * fails: the cell it had is still there. */
+void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+
+/* Forgets a timer that has a place, parked or not. */
+void calendar_remove(struct calendar *calendar, tw_timer *timer);
+
+/* What was to be due then is not, perhaps. */
+TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline)
+{
+    if (TW_UNLIKELY(deadline <= calendar->next_ns))
+        calendar->next_ns = 0;
+}
+
+/* calendar_move where it is a store: if the timer waits in the wheel, with no other
  * state than these flags, and the new deadline is not before the old one (which
  * its slot is visited in time for), nor due by the run under way. Else it does
  * nothing and answers false. It is inline and short because cache misses of
@@ -86,8 +100,7 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
     if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS || deadline < before ||
                     deadline <= calendar->horizon_ns))
         return false;
-    if (TW_UNLIKELY(before <= calendar->next_ns))
-        calendar->next_ns = 0;
+    calendar_forget_next(calendar, before);
     calendar->sequence += TIMER_SEQUENCE_ONE;
     timer->deadline_ = deadline;
     timer->order_ = calendar->sequence | (order & (TIMER_STATE_MASK & ~TIMER_PARKED));
@@ -96,16 +109,19 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
     return true;
 }
 
-/* Starts again a timer that calendar_next_due has just taken out. It never
- * fails: the cell it had is still there. */
-void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
-
-/* Forgets a timer that has a place, parked or not. */
-void calendar_remove(struct calendar *calendar, tw_timer *timer);
-
-/* Keeps the place of an active timer if that may be of use again; it will not
- * become due. */
-void calendar_park(struct calendar *calendar, tw_timer *timer);
+/* Keeps the place of an active timer, where it may be of use again (in the
+ * wheel and the heap, and not in a queue); it will not become due. */
+TW_INLINE void calendar_park(struct calendar *calendar, tw_timer *timer)
+{
+    unsigned slot = timer_slot(timer);
+    if (TW_UNLIKELY(slot == SLOT_RUN || slot == SLOT_SOON)) {
+        calendar_remove(calendar, timer);
+        return;
+    }
+    calendar_forget_next(calendar, timer->deadline_);
+    timer->order_ |= TIMER_PARKED;
+    calendar->parked++;
+}
 
 /* A run begins at this clock reading, not below an earlier one, and ends. */
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns);

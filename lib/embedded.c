@@ -31,31 +31,34 @@ uint64_t tw_timer_when_ns(const tw_timer *timer)
     return tw_timer_active(timer) ? timer->deadline_ : UINT64_MAX;
 }
 
-/* All but the commonest cases. */
-static int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+/* Starts a timer that no cell leads to. */
+static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
-    struct calendar *calendar = &loop->calendar;
-    if (!timer->callback_)
+    if (TW_UNLIKELY(!timer->callback_))
         return fail(EINVAL);
-    if (timer_placed(timer) && !calendar_owns(calendar, timer))
-        return fail(EBUSY);
-    if (tw_timer_active(timer)) {
-        loop_look_at_move(loop, when_ns);
-        calendar_move(calendar, timer, when_ns);
-        loop->rearmed++;
-        return 0;
-    }
     if (!loop_may_start(loop, when_ns))
         return -1;
-    if (timer_placed(timer)) {
-        loop_look_at_move(loop, when_ns);
-        calendar_move(calendar, timer, when_ns);
-    } else {
-        timer->order_ = 0;
-        if (calendar_start(calendar, timer, when_ns) != 0)
-            return fail(ENOMEM);
-    }
+    timer->order_ = 0;
+    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
+        return fail(ENOMEM);
     loop_count_start(loop);
+    return 0;
+}
+
+/* Moves a timer that has a place, parked or not, wherever to. */
+static int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
+        return fail(EBUSY);
+    bool parked = timer_parked(timer);
+    if (parked && !loop_may_start(loop, when_ns))
+        return -1;
+    loop_look_at_move(loop, when_ns);
+    calendar_move(&loop->calendar, timer, when_ns);
+    if (parked)
+        loop_count_start(loop);
+    else
+        loop->rearmed++;
     return 0;
 }
 
@@ -64,15 +67,17 @@ TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     TW_ASSERT_OWNED(loop);
     struct calendar *calendar = &loop->calendar;
     int result = 0;
+    if (!timer_placed(timer))
+        result = start(loop, timer, when_ns);
     /* An active timer that moves further out: an idle timeout is refreshed. */
-    if (calendar_push_back(calendar, timer, when_ns, 0))
+    else if (calendar_push_back(calendar, timer, when_ns, 0))
         loop->rearmed++;
     /* A parked one: the timeout of the next request. */
     else if (loop->pending < loop->max_pending &&
              calendar_push_back(calendar, timer, when_ns, TIMER_PARKED))
         loop_count_start(loop);
     else
-        result = start_or_move(loop, timer, when_ns);
+        result = move(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }
@@ -90,7 +95,7 @@ int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
 }
 
 /* Whether this loop holds the timer; else, if another one does, EBUSY. */
-static bool held_here(const tw_loop *loop, const tw_timer *timer)
+TW_INLINE bool held_here(const tw_loop *loop, const tw_timer *timer)
 {
     if (TW_UNLIKELY(!loop || !timer)) {
         errno = EINVAL;
@@ -109,7 +114,7 @@ void tw_timer_stop(tw_loop *loop, tw_timer *timer)
 {
     if (!held_here(loop, timer))
         return;
-    if (!timer_parked(timer))
+    if (TW_LIKELY(!timer_parked(timer)))
         loop_count_cancel(loop);
     calendar_remove(&loop->calendar, timer);
     TW_ASSERT_SOUND(loop);
