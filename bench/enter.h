@@ -74,6 +74,11 @@ template <template <Fire *> class C> bool enter(const std::string &contender, bo
     enter_workload<Idle<C, true>, Idle<Truth, true>>(contender, false);
     enter_workload<Request<C, false>, Request<Truth, false>>(contender, threads);
     enter_workload<Request<C, true>, Request<Truth, true>>(contender, false);
+    enter_workload<Proxy<C, false>, Proxy<Truth, false>>(contender, false);
+    enter_workload<Proxy<C, true>, Proxy<Truth, true>>(contender, false);
+    enter_workload<Herd<C>, Herd<Truth>>(contender, false);
+    enter_workload<Far<C>, Far<Truth>>(contender, false);
+    enter_workload<Sleeper<C>, Sleeper<Truth>>(contender, false);
     return true;
 }
 

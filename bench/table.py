@@ -13,7 +13,7 @@ import sys
 ORIENTATION = {"asyncio", "uvloop"}  # measured elsewhere, in real time: no peers
 SIZES_A_ROW = 2
 
-# (workload, counter; None: the benchmark's own time): what the figure is
+# (workload, counter; None: the benchmark's own processor time): what the figure is
 FIGURES = {
     ("fill", "start_ns"): "fill: ns per start",
     ("fill", "expire_ns"): "fill: ns per expiry",
@@ -63,7 +63,7 @@ class Results:
         """One value for each repetition, in ns or in the counter's own unit."""
         runs = self.runs.get((workload, contender, timers, threads), [])
         if counter is None:
-            return [run["real_time"] for run in runs]
+            return [run["cpu_time"] for run in runs]
         return [run[counter] for run in runs if counter in run]
 
     def median(self, *key, **more):

@@ -54,12 +54,22 @@ int poll_nothing(int timeout_ms)
 
 } // namespace
 
-uint64_t real_ns()
+static uint64_t read_system_clock(clockid_t clock)
 {
     static auto *const system_clock = hidden<int(clockid_t, timespec *)>("clock_gettime");
     timespec now;
-    system_clock(CLOCK_MONOTONIC, &now);
+    system_clock(clock, &now);
     return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+uint64_t real_ns()
+{
+    return read_system_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t cpu_ns()
+{
+    return read_system_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 } // namespace bench

@@ -21,6 +21,9 @@ extern thread_local uint64_t virtual_polls; /* calls that would have been system
 /* The system's monotonic clock, whatever the virtual one does. */
 uint64_t real_ns();
 
+/* What this thread has had of a processor. */
+uint64_t cpu_ns();
+
 inline uint64_t read_virtual_clock(void *)
 {
     return virtual_ns;

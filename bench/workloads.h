@@ -332,17 +332,17 @@ template <template <Fire *> class C, bool latency> class Idle
     static constexpr uint64_t ROUND_STEPS = 30000;
     static constexpr uint64_t TIMEOUT_NS = 60 * SECOND - 1;
 
-    /* As if the round before had just ended. Each timer is started somewhere
-     * in its timeout first, where its last visit would have left it. */
+    /* A round of 30 s in which the connections come. Each timer is started
+     * somewhere in its timeout first, where its last visit would have left it. */
     void open_connections()
     {
-        const size_t timers = world_.connections();
-        for (size_t i = 0; i < timers; i++) {
-            Connection &connection = world_.connection(order_[next_++]);
-            uint64_t age_ns = (timers - i) * (ROUND_STEPS * MS / timers);
-            uint64_t due_ns = START_NS + TIMEOUT_NS - age_ns;
-            world_.start(connection, START_NS + random_delay(due_ns - START_NS, random64(i)));
-            world_.rearm(connection, due_ns);
+        while (next_ < world_.connections()) {
+            world_.step();
+            for (uint64_t count = pace_.in_step(); count > 0; count--) {
+                Connection &connection = world_.connection(order_[next_++]);
+                world_.start(connection, virtual_ns + random_delay(TIMEOUT_NS, random64(next_)));
+                world_.rearm(connection, virtual_ns + TIMEOUT_NS);
+            }
         }
     }
     void refresh()
@@ -408,14 +408,13 @@ template <template <Fire *> class C, bool latency> class Request
      * started somewhere in its timeout and then moved. */
     void open_requests()
     {
-        const size_t timers = world_.connections();
-        for (size_t i = 0; i < timers; i++) {
+        for (size_t i = 0; i < world_.connections(); i++) {
+            if (i % per_step_ == 0)
+                world_.step();
             Connection &connection = world_.connection(static_cast<uint32_t>(i));
-            uint64_t age_ns = (timers - i) / per_step_ * MS;
-            uint64_t due_ns = START_NS + TIMEOUT_NS - age_ns;
-            world_.start(connection, START_NS + random_delay(due_ns - START_NS, random64(i)));
+            world_.start(connection, virtual_ns + random_delay(TIMEOUT_NS, random64(i)));
             world_.stop(connection);
-            world_.start(connection, due_ns);
+            world_.start(connection, virtual_ns + TIMEOUT_NS);
         }
     }
     void serve(uint64_t steps)
@@ -436,6 +435,327 @@ template <template <Fire *> class C, bool latency> class Request
 
     World<Timers> world_;
     const uint64_t per_step_;
+};
+
+/* ----------------------------------------------------------------- proxy */
+
+/* A simulated proxy. Each connection has four timers: idle (60 s, re-armed at
+ * every event), pacing (5 to 50 ms, then the next write), request (30 s,
+ * started and stopped) and total (an hour from its opening). Each has an event
+ * about every 2 s, at random: half of them only bytes, 39 % a request's begin
+ * or end, 9 % a write that is to be paced, 2 % a close. Half of the timers or
+ * more are live at a time; some requests time out, connections reach their
+ * total lifetime, and then a new connection takes the place of the old one. */
+template <template <Fire *> class C, bool latency> class Proxy
+{
+  public:
+    static constexpr Workload kind = Workload::proxy;
+    static constexpr const char *name = latency ? "proxy-latency" : "proxy";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        static_cast<Proxy *>(connection.world)->fired(connection, Connection::timer_of(arg));
+    }
+    using Timers = C<&Proxy::fire>;
+
+    /* setting.timers counts the timers, live or not. */
+    explicit Proxy(const Setting &setting)
+        : world_(this, setting, setting.timers / TIMERS), steps_(window_steps(setting.timers)),
+          pace_(setting.timers / TIMERS, EVENT_STEPS)
+    {
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        world_.open();
+        for (uint32_t id = 0; id < world_.connections(); id++)
+            open_connection(world_.connection(id), below(TOTAL_NS, random64(~uint64_t{id})));
+        serve(WARM_STEPS);
+        world_.measure_bytes();
+        uint64_t before = events_;
+        watch.start();
+        serve(steps_);
+        watch.stop();
+        figures.operations = events_ - before;
+        world_.close();
+        world_.report(figures);
+    }
+
+  private:
+    enum Timer : unsigned { IDLE, PACING, REQUEST, TOTAL, TIMERS };
+    static constexpr uint64_t IDLE_NS = 60 * SECOND - 1, REQUEST_NS = 30 * SECOND - 1,
+                              TOTAL_NS = 3600 * SECOND, EVENT_STEPS = 2000, WARM_STEPS = 4096;
+
+    void start(Connection &connection, Timer timer, uint64_t delay_ns)
+    {
+        connection.active |= static_cast<uint8_t>(1u << timer);
+        world_.start(connection, virtual_ns + delay_ns, timer);
+    }
+    static bool is_active(const Connection &connection, unsigned timer)
+    {
+        return connection.active >> timer & 1;
+    }
+    void open_connection(Connection &connection, uint64_t age_ns)
+    {
+        start(connection, IDLE, IDLE_NS);
+        start(connection, TOTAL, (TOTAL_NS - age_ns) | 1);
+    }
+    void close_connection(Connection &connection)
+    {
+        for (unsigned timer = 0; timer < TIMERS; timer++)
+            if (is_active(connection, timer))
+                world_.stop(connection, timer);
+        connection.active = 0;
+    }
+
+    void fired(Connection &connection, unsigned timer)
+    {
+        world_.note(connection, timer);
+        connection.active &= static_cast<uint8_t>(~(1u << timer));
+        if (timer == PACING) {
+            world_.rearm(connection, virtual_ns + IDLE_NS, IDLE);
+        } else {
+            close_connection(connection);
+            open_connection(connection, 0);
+        }
+    }
+    void event(Connection &connection, uint64_t draw)
+    {
+        uint64_t percent = draw % 100;
+        if (percent < 2) {
+            close_connection(connection);
+            open_connection(connection, 0);
+            return;
+        }
+        world_.rearm(connection, virtual_ns + IDLE_NS, IDLE);
+        if (percent < 41)
+            toggle_request(connection);
+        else if (percent < 50 && !is_active(connection, PACING))
+            start(connection, PACING, (5 * MS + below(45 * MS, draw)) | 1);
+    }
+    void toggle_request(Connection &connection)
+    {
+        if (!is_active(connection, REQUEST)) {
+            start(connection, REQUEST, REQUEST_NS);
+            return;
+        }
+        connection.active &= static_cast<uint8_t>(~(1u << REQUEST));
+        world_.stop(connection, REQUEST);
+    }
+    void serve(uint64_t steps)
+    {
+        for (uint64_t step = 0; step < steps; step++) {
+            world_.step();
+            for (uint64_t count = pace_.in_step(); count > 0; count--) {
+                uint64_t draw = random64(events_++);
+                uint64_t id = below(world_.connections(), draw * 0xD1342543DE82EF95);
+                Connection &connection = world_.connection(static_cast<uint32_t>(id));
+                event(connection, draw);
+                events_ = after<latency>(connection, events_);
+            }
+        }
+    }
+
+    World<Timers, TIMERS> world_;
+    const uint64_t steps_;
+    Pace pace_;
+    uint64_t events_ = 0;
+};
+
+/* ------------------------------------------------------------------ herd */
+
+/* N timers with one deadline, ten seconds away, started in random order. */
+template <template <Fire *> class C> class Herd
+{
+  public:
+    static constexpr Workload kind = Workload::herd;
+    static constexpr const char *name = "herd";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        auto &self = *static_cast<Herd *>(connection.world);
+        self.world_.note(connection);
+        self.in_order_ += connection.starts == self.last_ + 1;
+        self.last_ = connection.starts;
+    }
+    using Timers = C<&Herd::fire>;
+
+    explicit Herd(const Setting &setting)
+        : world_(this, setting, setting.timers), order_(shuffled(setting.timers, 1))
+    {
+        samples_.reserve(MOST_PASSES);
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const size_t timers = world_.connections();
+        const uint64_t passes = timers > 100000 ? 1 : std::min(MOST_PASSES, 1000000 / timers);
+        for (uint64_t pass = 0; pass < passes; pass++) {
+            world_.open();
+            in_order_ = last_ = 0;
+            for (uint32_t i = 0; i < timers; i++)
+                start(world_.connection(order_[i]), i + 1);
+            watch.start();
+            world_.steps(STEPS - 1);
+            world_.steps_timed(1, samples_); /* the one in which they fire */
+            watch.stop();
+            world_.close();
+        }
+        figures.operations = timers * passes;
+        figures.add("in_order", per(in_order_, timers));
+        add_quantiles(figures, samples_);
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t DUE_NS = START_NS + 10 * SECOND - 1;
+    static constexpr uint64_t STEPS = 10000, MOST_PASSES = 10;
+
+    void start(Connection &connection, uint32_t rank)
+    {
+        connection.starts = rank;
+        world_.start(connection, DUE_NS);
+    }
+
+    World<Timers> world_;
+    const std::vector<uint32_t> &order_;
+    uint64_t in_order_ = 0;
+    uint32_t last_ = 0;
+    Samples samples_;
+};
+
+/* ------------------------------------------------------------------- far */
+
+/* Deadlines from a minute to ten years: half of them spread over what the
+ * wheel's span of 9.8 hours reaches, half beyond, by orders of magnitude. Half
+ * of the timers are stopped, in random order; the others fire, as the clock
+ * jumps ahead in 10,000 steps of growing length. */
+template <template <Fire *> class C> class Far
+{
+  public:
+    static constexpr Workload kind = Workload::far;
+    static constexpr const char *name = "far";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        static_cast<Far *>(connection.world)->world_.note(connection);
+    }
+    using Timers = C<&Far::fire>;
+
+    explicit Far(const Setting &setting)
+        : world_(this, setting, setting.timers), order_(shuffled(setting.timers, 1)),
+          delays_(setting.timers)
+    {
+        for (size_t i = 0; i < delays_.size(); i++)
+            delays_[i] = draw_delay(random64(i), i % 2 == 0);
+        samples_.reserve(STEPS);
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const size_t timers = world_.connections();
+        world_.open();
+        watch.start();
+        for (uint32_t id = 0; id < timers; id++)
+            world_.start(world_.connection(id), START_NS + delays_[id]);
+        figures.add("start_ns", per(watch.stop(), timers));
+        world_.measure_bytes();
+        watch.start();
+        for (size_t i = 0; i < timers / 2; i++)
+            world_.stop(world_.connection(order_[i]));
+        figures.add("stop_ns", per(watch.stop(), timers / 2));
+        watch.start();
+        expire();
+        figures.add("expire_ns", per(watch.stop(), timers - timers / 2));
+        world_.close();
+        figures.operations = timers;
+        add_quantiles(figures, samples_);
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t STEPS = 10000;
+    static constexpr double MINUTE_NS = 60e9, REACH_NS = 9.77 * 3600e9, DECADE_NS = 3653 * 86400e9;
+
+    static uint64_t between(double low_ns, double high_ns, double share)
+    {
+        return static_cast<uint64_t>(low_ns * std::pow(high_ns / low_ns, share));
+    }
+    static uint64_t draw_delay(uint64_t draw, bool is_near)
+    {
+        double share = static_cast<double>(draw >> 11) * 0x1p-53;
+        return (is_near ? between(MINUTE_NS, REACH_NS, share)
+                        : between(REACH_NS, DECADE_NS, share)) |
+               1;
+    }
+    void expire()
+    {
+        for (uint64_t step = 1; step <= STEPS; step++) {
+            uint64_t ahead_ns = between(MINUTE_NS, DECADE_NS, per(step, STEPS));
+            uint64_t before = real_ns();
+            world_.advance(START_NS + ahead_ns / MS * MS + MS);
+            samples_.add(real_ns() - before);
+        }
+    }
+
+    World<Timers> world_;
+    const std::vector<uint32_t> &order_;
+    std::vector<uint64_t> delays_;
+    Samples samples_;
+};
+
+/* --------------------------------------------------------------- sleeper */
+
+/* Nothing is due for a minute, then all N within four seconds. Time moves only
+ * to where the contender asks to be woken: so each fires the same timers, but
+ * at its own times, and the checksum leaves the times out. */
+template <template <Fire *> class C> class Sleeper
+{
+  public:
+    static constexpr Workload kind = Workload::sleeper;
+    static constexpr const char *name = "sleeper";
+    static void fire(void *arg)
+    {
+        Connection &connection = Connection::of(arg);
+        static_cast<Sleeper *>(connection.world)->world_.note(connection);
+    }
+    using Timers = C<&Sleeper::fire>;
+
+    explicit Sleeper(const Setting &setting) : world_(this, setting, setting.timers)
+    {
+        world_.check_no_times();
+        samples_.reserve(2 * LAST_NS / MS);
+    }
+
+    void run(Stopwatch &watch, Figures &figures)
+    {
+        const size_t timers = world_.connections();
+        world_.open();
+        for (uint32_t id = 0; id < timers; id++)
+            world_.start(world_.connection(id),
+                         START_NS + FIRST_NS + random_delay(LAST_NS - FIRST_NS, random64(id)));
+        uint64_t wakes = 0;
+        watch.start();
+        for (uint64_t before = real_ns(); world_.fired() < timers && virtual_ns < GIVE_UP_NS;) {
+            wakes += world_.sleep();
+            uint64_t now = real_ns();
+            samples_.add(now - before);
+            before = now;
+        }
+        watch.stop();
+        world_.close();
+        figures.operations = timers;
+        figures.add("wakes", static_cast<double>(wakes));
+        add_quantiles(figures, samples_);
+        world_.report(figures);
+    }
+
+  private:
+    static constexpr uint64_t FIRST_NS = 60 * SECOND, LAST_NS = 64 * SECOND,
+                              GIVE_UP_NS = 100 * SECOND;
+
+    World<Timers> world_;
+    Samples samples_;
 };
 
 } // namespace bench

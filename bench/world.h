@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <new>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "memory.h"
@@ -59,6 +60,14 @@ inline void wait_for_loads()
  * are measured would cost as much as some of them do. */
 const std::vector<uint32_t> &shuffled(size_t count, size_t rounds);
 
+/* Whether a contender has sleep(), rather than next_ns(). */
+template <class Timers, class = void> struct sleeps_itself : std::false_type {
+};
+template <class Timers>
+struct sleeps_itself<Timers, std::void_t<decltype(std::declval<Timers &>().sleep())>>
+    : std::true_type {
+};
+
 template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
 {
   public:
@@ -87,7 +96,8 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
         plan.records = reinterpret_cast<char *>(records_);
         plan.record_bytes = sizeof(Record);
         plan.timers_shift = TIMERS_PER_RECORD == 1 ? 0 : 2;
-        plan.node_offset = offsetof(Record, nodes);
+        plan.node_offset = static_cast<size_t>(reinterpret_cast<char *>(records_->nodes) -
+                                               reinterpret_cast<char *>(records_));
         plan.node_bytes = sizeof(Node);
         if (setting_.recording != nullptr)
             *setting_.recording = Schedule{};
@@ -146,6 +156,19 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     void step()
     {
         advance(virtual_ns + MS);
+    }
+    /* Sleeps as long as the contender wishes, and runs what is due then.
+     * Answers how often it was woken. */
+    uint64_t sleep()
+    {
+        if constexpr (sleeps_itself<Timers>::value) {
+            uint64_t polls_before = virtual_polls;
+            timers->sleep();
+            return virtual_polls - polls_before;
+        } else {
+            advance(std::max(virtual_ns, timers->next_ns()));
+            return 1;
+        }
     }
     void steps(uint64_t steps)
     {

@@ -21,11 +21,6 @@ template <bench::Fire *fire> struct Limit : bench::Defaults {
     {
     }
 
-    static constexpr const char *cannot_run(bench::Workload workload)
-    {
-        return workload == bench::Workload::sleeper ? "it keeps no order, so it cannot say when"
-                                                    : nullptr;
-    }
     void init(Node &node, void *arg)
     {
         node = Node{bench::NEVER, 0, fire, arg};
@@ -47,6 +42,11 @@ template <bench::Fire *fire> struct Limit : bench::Defaults {
     {
         for (; step_ < steps_.size() && steps_[step_].now_ns <= now_ns; step_++)
             visit(steps_[step_].end);
+    }
+
+    uint64_t next_ns() const
+    {
+        return step_ < steps_.size() ? steps_[step_].now_ns : bench::NEVER;
     }
 
   private:

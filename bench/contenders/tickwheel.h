@@ -1,4 +1,5 @@
-/* What tickwheel's contenders share: the loop on the virtual clock. */
+/* What tickwheel's contenders share: the loop on the virtual clock, and calls
+ * by handle, which run on two allocators. */
 #ifndef TICKWHEEL_BENCH_CONTENDERS_TICKWHEEL_H
 #define TICKWHEEL_BENCH_CONTENDERS_TICKWHEEL_H
 
@@ -12,13 +13,12 @@ namespace bench
 {
 
 struct TickwheelLoop : Defaults {
-    explicit TickwheelLoop(const tw_allocator *allocator = nullptr)
+    explicit TickwheelLoop(tw_loop *(*make)(const tw_options *) = tw_loop_new)
     {
         tw_options options = {};
         options.size = sizeof options;
         options.clock = read_virtual_clock;
-        options.allocator = allocator;
-        loop = tw_loop_new(&options);
+        loop = make(&options);
         must(loop != nullptr, "tw_loop_new");
     }
     TickwheelLoop(const TickwheelLoop &) = delete;
@@ -58,6 +58,42 @@ struct TickwheelLoop : Defaults {
     }
 
     tw_loop *loop;
+};
+
+/* Calls by handle: the caller's record keeps only the handle. */
+template <Fire *fire> struct TickwheelHandles : TickwheelLoop {
+    struct Node {
+        tw_handle handle;
+        void *arg;
+    };
+
+    /* The argument is there for start alone: a server has it at hand. */
+    template <class> static constexpr size_t bytes_of()
+    {
+        return sizeof(tw_handle);
+    }
+
+    explicit TickwheelHandles(const Plan &plan, tw_loop *(*make)(const tw_options *) = tw_loop_new)
+        : TickwheelLoop(make)
+    {
+        must(tw_reserve(loop, plan.timers) == 0, "tw_reserve");
+    }
+    void init(Node &node, void *arg)
+    {
+        node = Node{0, arg};
+    }
+    void start(Node &node, uint64_t due_ns)
+    {
+        node.handle = tw_call_at_ns(loop, due_ns, fire, node.arg);
+    }
+    void rearm(Node &node, uint64_t due_ns)
+    {
+        tw_reschedule_at_ns(loop, node.handle, due_ns);
+    }
+    void stop(Node &node)
+    {
+        tw_cancel(loop, node.handle);
+    }
 };
 
 } // namespace bench
