@@ -42,6 +42,7 @@ Test(options, shorter_struct_takes_what_it_lacks_as_zero)
         offsetof(tw_options, allocator), offsetof(tw_options, missed),
         offsetof(tw_options, slow_callback_ns), offsetof(tw_options, on_slow),
         offsetof(tw_options, on_drop), offsetof(tw_options, hook_arg),
+        offsetof(tw_options, clock_id),
     };
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
@@ -135,6 +136,15 @@ Test(options, values_out_of_range_are_refused)
     options.missed = 2;
     EXPECT_REFUSED(&options);
     options.missed = -1;
+    EXPECT_REFUSED(&options);
+
+    options = test_options();
+    options.clock_id = TW_CLOCK_BOOTTIME;      /* beside a clock of the caller's */
+    EXPECT_REFUSED(&options);
+    options.clock = NULL;
+    options.clock_id = 2;
+    EXPECT_REFUSED(&options);
+    options.clock_id = -1;
     EXPECT_REFUSED(&options);
 
     options = test_options();

@@ -301,6 +301,7 @@ Test(stats, shorter_struct_is_filled_as_far_as_it_goes)
         offsetof(tw_stats, pending), offsetof(tw_stats, bytes), offsetof(tw_stats, started),
         offsetof(tw_stats, moved), offsetof(tw_stats, late), offsetof(tw_stats, late[10]),
         offsetof(tw_stats, relocated), offsetof(tw_stats, visited),
+        offsetof(tw_stats, wakeups), offsetof(tw_stats, alarms),
     };
 
     the_loop = loop_new();
@@ -335,6 +336,8 @@ Test(stats, rest_of_a_longer_struct_is_left_alone)
     tw_stats_get(the_loop, &longer.stats);
     cr_assert_eq(longer.stats.pending, 1);
     cr_assert_eq(longer.stats.visited, 0);
+    cr_assert_eq(longer.stats.wakeups, 0);
+    cr_assert_eq(longer.stats.alarms, 0);
     for (int i = 0; i < 4; i++) {
         cr_assert_eq(longer.newer[i], UINT64_C(0xcccccccccccccccc));
     }
