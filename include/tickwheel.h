@@ -40,6 +40,9 @@
  *                here is called from that thread. Loops share nothing, so any
  *                number of threads may each have their own. The one exception
  *                is tw_call_soon_threadsafe.
+ *                Builds of the library with checks (TICKWHEEL_CHECKED) stop
+ *                a program that uses a loop from another thread than the one
+ *                that ran it last, tw_run_forever's return setting it free.
  *     Callbacks  From inside a callback every function may be called, on any
  *                timer, except running the loop and freeing it: those are
  *                refused with EBUSY.
@@ -212,28 +215,47 @@ TW_API int tw_timeout_ms(tw_loop *loop);
 
 /* ---------------------------------------------- or let it drive itself */
 
-/* Runs the loop, sleeping in between, until tw_stop. Returns 0; -1 with EINVAL,
- * with EBUSY if it is running already, with ENOTSUP if the loop has a clock of
- * its own (options.clock: the library cannot know how long to sleep on it), or
- * with the errno of a file descriptor that could not be made. */
+/* Runs the loop, sleeping in between, until tw_stop. A loop with nothing to do
+ * sleeps until something is posted to it. Signals that are handled do not end
+ * it. When it has returned it may be called again.
+ * Returns 0; -1 with EINVAL, with EBUSY from inside a callback, with ENOTSUP if
+ * the loop has a clock of its own (options.clock: the library cannot know how
+ * long to sleep on it), or with the errno of a file descriptor that could not be
+ * made (EMFILE, ENFILE, ENOMEM); then nothing was run, and it may be tried again.
+ * After fork: in the child, this call and tw_fd make new descriptors, so the
+ * loop may go on in both processes, each with its own copy of what is pending.
+ * The child may as well just free it. */
 TW_API int tw_run_forever(tw_loop *loop);
 
 /* Makes tw_run_forever return after the run under way; called before it, it
  * makes the next tw_run_forever return at once after one run, as asyncio does.
- * From the loop's thread; from another, post it with tw_call_soon_threadsafe. */
+ * From the loop's thread; from another, post it with tw_call_soon_threadsafe.
+ * What is pending then stays so, for the next run. */
 TW_API void tw_stop(tw_loop *loop);
 
 /* A file descriptor that is readable when tw_run would do something: for an
- * outer poller. It belongs to the loop; do not read or close it. Made at the
- * first call. Returns it, or -1: EINVAL, ENOTSUP as tw_run_forever, or what
- * the system said. */
+ * outer poller, level-triggered. It belongs to the loop; do not read or close
+ * it. Made at the first call; later ones answer the same. It may become readable
+ * once for a timer that was stopped meanwhile; that run makes no calls.
+ * Returns it, or -1: EINVAL, ENOTSUP and the system's errors as tw_run_forever,
+ * EBUSY if the loop is being freed; ENOTSUP, too, where the system has no
+ * descriptors that tell time (all but Linux): there use tw_timeout_ms.
+ * Cost: one system call in a run that sets the next wake-up, and in a start that
+ * is due before it; none in other starts. After fork the child must call it
+ * again before it uses the loop: it gets another descriptor. */
 TW_API int tw_fd(tw_loop *loop);
 
 /* Calls callback(arg) on the loop's thread in its next run, in order for each
  * calling thread, and wakes a sleeping tw_run_forever or tw_fd. From any thread
- * at any time while the loop lives, without a lock. Such a call cannot be
- * cancelled and runs in the loop's own context.
- * Returns 0, or -1: EINVAL, ENOMEM. */
+ * at any time until tw_loop_free is called, without a lock. Not from a signal
+ * handler: it needs memory from malloc, which may not be called there. Such a
+ * call cannot be cancelled and runs in the loop's own context. Posted to a loop
+ * that nobody runs it waits; if it is still waiting in tw_loop_free, it is
+ * handed to options.on_drop.
+ * To free a loop that other threads post to: have them stop posting (join them),
+ * then free it.
+ * Returns 0, or -1: EINVAL, ENOMEM, EBUSY (from on_drop: the loop is being
+ * freed). Cost: one malloc, and a system call if the loop has to be woken. */
 TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg);
 
 /* --------------------------- timers embedded in your own structs (level 2)

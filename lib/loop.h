@@ -28,6 +28,7 @@ struct tw_loop {
     uint64_t clock_ns;              /* the highest reading of the clock so far */
     uint64_t (*clock)(void *clock_arg);
     void *clock_arg;
+    uint64_t alarm_ns;              /* what is due before it must be told to the runner; 0: nothing */
     bool running;                   /* a run is under way */
     bool closing;                   /* tw_loop_free is under way */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
@@ -40,7 +41,6 @@ struct tw_loop {
 
     /* Cold. */
     struct runner runner;
-    uint64_t alarm_ns;              /* what is due before it must be told to the runner; 0: nothing */
     size_t pending_cap;             /* options.max_pending; SIZE_MAX: none */
     uint64_t slack_ns;
     bool own_clock;                 /* options.clock was given */
