@@ -12,12 +12,12 @@
 
 #define LEVELS_EMPTIED 2
 #define SHARES_ALLOWED 2      /* that a run may move */
-#define LEAST_AT_ONCE 16      /* cells, two cache lines, that it may move however small the share */
+#define LEAST_AT_ONCE 16      /* cells of a level that it may move however small the share is */
 
 /* The most that a run may move beyond what is due. */
 static uint64_t allowed(uint64_t share)
 {
-    return SHARES_ALLOWED * share + LEAST_AT_ONCE;
+    return SHARES_ALLOWED * share + LEVELS_EMPTIED * LEAST_AT_ONCE;
 }
 
 static tw_loop *the_loop;
