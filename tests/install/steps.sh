@@ -111,6 +111,12 @@ step_add_subdirectory() {
     "$here/build/with_tickwheel"
 }
 
+step_examples_alone() {
+    build "$TOP/examples" "$here/build" -DCMAKE_PREFIX_PATH="$prefix"
+    "$here/build/hello" >"$here/said"
+    [ "$(tr '\n' ' ' <"$here/said")" = "3 2 1 " ] || fail "hello says 3, 2, 1"
+}
+
 step_one_kind_only() {
     for kind in ON OFF; do
         build "$TOP" "$here/$kind" $library_only -DTICKWHEEL_JEMALLOC=OFF -DBUILD_SHARED_LIBS=$kind
