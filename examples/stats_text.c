@@ -25,6 +25,8 @@ static const struct figure {
     FIGURE(MAXIMUM, moved_max, "The most timers moved closer in one tick."),
     FIGURE(COUNTER, relocated, "Starts and moves that had to leave their place."),
     FIGURE(COUNTER, visited, "Cells read by cascades and opened ticks."),
+    FIGURE(COUNTER, wakeups, "Times tw_run_forever woke from its sleep."),
+    FIGURE(COUNTER, alarms, "Times the system was told when to wake the loop."),
 #undef FIGURE
 };
 #define FIGURES (sizeof figures / sizeof figures[0])
