@@ -15,11 +15,18 @@ from asyncio_program import Program
 CONTEXT = 12        # lines shown before the first that differs
 
 
-def tickwheel_lines(program, seed):
-    done = subprocess.run([program, str(seed)], capture_output=True, text=True)
+def tickwheel_programs(program, first, count):
+    """The lines of each program, by seed."""
+    done = subprocess.run([program, str(first), str(count)], capture_output=True, text=True)
     if done.returncode != 0:
-        sys.exit(f"{program} {seed} failed with {done.returncode}:\n{done.stderr}")
-    return done.stdout.splitlines()[1:]
+        sys.exit(f"{program} {first} {count} failed with {done.returncode}:\n{done.stderr}")
+    lines_of = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("seed "):
+            lines = lines_of[int(line[5:])] = []
+        else:
+            lines.append(line)
+    return lines_of
 
 
 def show_difference(seed, theirs, ours):
@@ -42,9 +49,10 @@ def main():
 
     began = time.monotonic()
     runs = cancels = 0
+    lines_of = tickwheel_programs(arguments.program, arguments.first, arguments.count)
     for seed in range(arguments.first, arguments.first + arguments.count):
         theirs = Program(seed).run()
-        ours = tickwheel_lines(arguments.program, seed)
+        ours = lines_of[seed]
         if theirs != ours:
             show_difference(seed, theirs, ours)
             print(f"again: {sys.executable} {sys.argv[0]} {arguments.program} "
