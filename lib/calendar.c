@@ -136,10 +136,14 @@ TW_INLINE void take_out(struct calendar *calendar, tw_timer *timer)
     }
 }
 
-TW_INLINE uint64_t next_order(struct calendar *calendar, const tw_timer *timer, unsigned slot)
+/* Writes down that the timer is scheduled now, in this slot, not parked. */
+TW_INLINE void schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                        unsigned slot)
 {
     calendar->sequence += TIMER_SEQUENCE_ONE;
-    return calendar->sequence | calendar->tag | (timer->order_ & TIMER_NODE) | (slot + 1);
+    timer->deadline_ = deadline;
+    timer_set_sequence(timer, calendar->sequence);
+    timer->state_ = (uint16_t)(calendar->tag | (timer->state_ & TIMER_NODE) | (slot + 1));
 }
 
 TW_INLINE void keep_next(struct calendar *calendar, uint64_t deadline)
@@ -153,8 +157,7 @@ TW_INLINE void keep_next(struct calendar *calendar, uint64_t deadline)
 TW_INLINE void start_in(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
                         unsigned slot)
 {
-    timer->deadline_ = deadline;
-    timer->order_ = next_order(calendar, timer, slot);
+    schedule(calendar, timer, deadline, slot);
     keep_next(calendar, deadline);
     put(calendar, timer, slot);
 }
@@ -180,8 +183,7 @@ int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now
 {
     if (TW_UNLIKELY(!has_room(calendar)) && make_room(calendar) != 0)
         return -1;
-    timer->deadline_ = now_ns;
-    timer->order_ = next_order(calendar, timer, SLOT_SOON);
+    schedule(calendar, timer, now_ns, SLOT_SOON);
     queue_push(&calendar->cells, &calendar->soon, timer);
     return 0;
 }
@@ -207,8 +209,7 @@ void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline
     calendar_forget_next(calendar, timer->deadline_);
     calendar->parked -= timer_parked(timer);
     if (stays(calendar, timer, slot, deadline)) {
-        timer->deadline_ = deadline;
-        timer->order_ = next_order(calendar, timer, slot);
+        schedule(calendar, timer, deadline, slot);
         keep_next(calendar, deadline);
         return;
     }
@@ -273,6 +274,7 @@ static void cascade_level(struct calendar *calendar, unsigned level)
         share -= n;
     }
     wheel_cascade_done(&calendar->wheel, level);
+    wheel_prefetch_share(&calendar->wheel, level);
 }
 
 static void cascade_levels(struct calendar *calendar)

@@ -97,7 +97,7 @@ static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_n
     if (timer_placed(timer)) {
         calendar_move(&loop->calendar, timer, when_ns);
     } else {
-        timer->order_ = TIMER_NODE;
+        timer->state_ = TIMER_NODE;
         placed = calendar_start(&loop->calendar, timer, when_ns);
     }
     return finish_call(loop, node, placed, context);
@@ -113,7 +113,7 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
     node->interval_ns = 0;
     if (timer_placed(&node->timer))
         calendar_remove(&loop->calendar, &node->timer);
-    node->timer.order_ = TIMER_NODE;
+    node->timer.state_ = TIMER_NODE;
     int placed = calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns);
     return finish_call(loop, node, placed, NULL);
 }

@@ -34,7 +34,7 @@ static const char *check_timer(struct walk *walk, const tw_timer *timer, unsigne
     CHECK(timer->callback_ != NULL, "T3: an active timer has no callback");
     if (slot != SLOT_SOON && timer->deadline_ < walk->earliest)
         walk->earliest = timer->deadline_;
-    if (timer->order_ & TIMER_NODE) {
+    if (timer_is_node(timer)) {
         const struct node *node = (const struct node *)(const void *)timer;
         CHECK(node->generation & 1, "P1: a pending call has an even generation");
         walk->nodes++;
@@ -129,7 +129,7 @@ static const char *check_queue(struct walk *walk, const struct queue *queue, uns
 
 static bool scheduled_in_order(const tw_timer *a, const tw_timer *b)
 {
-    return timer_scheduled_before(a->order_, b->order_);
+    return timer_scheduled_before(timer_sequence(a), timer_sequence(b));
 }
 
 static const char *check_ready(struct walk *walk)

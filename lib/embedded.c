@@ -38,7 +38,7 @@ static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
         return fail(EINVAL);
     if (!loop_may_start(loop, when_ns))
         return -1;
-    timer->order_ = 0;
+    timer->state_ = 0;
     if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
         return fail(ENOMEM);
     loop_count_start(loop);
@@ -67,11 +67,11 @@ TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     TW_ASSERT_OWNED(loop);
     struct calendar *calendar = &loop->calendar;
     int result = 0;
-    if (!timer_placed(timer))
-        result = start(loop, timer, when_ns);
     /* An active timer that moves further out: an idle timeout is refreshed. */
-    else if (calendar_push_back(calendar, timer, when_ns, 0))
+    if (calendar_push_back(calendar, timer, when_ns, 0))
         loop->rearmed++;
+    else if (!timer_placed(timer))
+        result = start(loop, timer, when_ns);
     /* A parked one: the timeout of the next request. */
     else if (loop->pending < loop->max_pending &&
              calendar_push_back(calendar, timer, when_ns, TIMER_PARKED))

@@ -124,7 +124,7 @@ static void drop_all(tw_loop *loop)
         void *arg = timer->arg_;
         tw_context *context = NULL;
         loop->pending--;
-        if (timer->order_ & TIMER_NODE)
+        if (timer_is_node(timer))
             context = call_retire(loop, pool_node_of(timer));
         drop(loop, callback, arg);
         context_release(context);

@@ -52,7 +52,7 @@ TW_INLINE void ready_collect(struct ready *ready, tw_timer *timer)
 {
     if (TW_LIKELY(ready->collected < ready->scratch_room)) {
         ready->scratch[ready->collected++] =
-            (struct sort_entry){timer->deadline_, timer->order_, timer};
+            (struct sort_entry){timer->deadline_, timer_sequence(timer), timer};
     } else {
         timer->place_ = ready->list;
         ready->list = timer;

@@ -75,7 +75,7 @@ TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
 {
     loop->pending--;
     loop->fired++;
-    if (timer->order_ & TIMER_NODE) {
+    if (timer_is_node(timer)) {
         fire_call(loop, pool_node_of(timer));
         return;
     }
@@ -120,7 +120,7 @@ static void run_soon(tw_loop *loop, struct run *run)
         loop->soon_end = calendar->sequence;
     for (;;) {
         tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
-        uint64_t sequence = timer ? timer->order_ & ~(TIMER_SEQUENCE_ONE - 1) : 0;
+        uint64_t sequence = timer ? timer_sequence(timer) : 0;
         if (!timer || timer_scheduled_before(loop->soon_end, sequence))
             break;
         if (full(run))

@@ -10,7 +10,7 @@ static inline bool entry_before(const struct sort_entry *a, const struct sort_en
 {
     if (a->deadline != b->deadline)
         return a->deadline < b->deadline;
-    return timer_scheduled_before(a->order, b->order);
+    return timer_scheduled_before(a->sequence, b->sequence);
 }
 
 static void insertion_sort(struct sort_entry *entries, size_t n)

@@ -12,7 +12,7 @@
 
 struct sort_entry {
     uint64_t deadline;
-    uint64_t order;      /* compared as timer_scheduled_before */
+    uint64_t sequence;   /* compared by timer_scheduled_before */
     tw_timer *timer;
 };
 

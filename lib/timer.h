@@ -2,19 +2,23 @@
  * timer: the words inside a tw_timer.
  *
  *     deadline_   ns
- *     order_      | sequence number (48) | tag (3) | node (1) | parked (1) | slot + 1 (11) |
+ *     sequence_   low (32) and high (16) bits
+ *     state_      | tag (3) | node (1) | parked (1) | slot + 1 (11) |
  *     place_      the cell that points to the timer (or its index in the heap)
  *     callback_, arg_
  *
  * A slot field of 0 says that the timer has no place: no cell points to it, and
- * no loop knows it. So a struct of zeroes is a timer without a place. All that a
- * start has to know of a timer lies in the low 16 bits of order_, so that one
- * comparison tells the common case from all others.
+ * no loop knows it. So a struct of zeroes is a timer without a place.
  *
  * Sequence numbers are given out at every start and every move; they order
  * timers with equal deadlines. They may wrap: two are compared by the sign of
  * their difference, so that only timers with the same deadline and 2^47 starts
- * between them (half a year at ten million a second) could be confused.
+ * between them (half a year at ten million a second) could be confused. To make
+ * that comparison easy, they are counted in steps of 2^16 in 64-bit words.
+ *
+ * State and sequence are apart because a timer that is moved gets a new number,
+ * and its cache line is usually missing: what is written without having been
+ * read does not wait. All that a start has to read are deadline_ and state_.
  */
 #ifndef TW_TIMER_H
 #define TW_TIMER_H
@@ -29,7 +33,6 @@
 #define TIMER_NODE (1u << 12)     /* part of a pool node, not of the caller's struct */
 #define TIMER_TAG_SHIFT 13        /* which loop: the last bits of its number */
 #define TIMER_TAG_MASK (7u << TIMER_TAG_SHIFT)
-#define TIMER_STATE_MASK 0xffffu  /* all of these */
 #define TIMER_SEQUENCE_ONE ((uint64_t)1 << 16)
 
 _Static_assert(sizeof(void *) != 8 || sizeof(tw_timer) == 40, "tw_timer is 40 bytes");
@@ -37,31 +40,47 @@ _Static_assert(sizeof(void *) != 8 || sizeof(tw_timer) == 40, "tw_timer is 40 by
 /* Whether a cell, or the heap, leads to the timer. */
 TW_INLINE bool timer_placed(const tw_timer *timer)
 {
-    return timer->order_ & TIMER_SLOT_MASK;
+    return timer->state_ & TIMER_SLOT_MASK;
 }
 
 /* The slot of a timer that is placed. */
 TW_INLINE unsigned timer_slot(const tw_timer *timer)
 {
-    return ((unsigned)timer->order_ & TIMER_SLOT_MASK) - 1;
+    return ((unsigned)timer->state_ & TIMER_SLOT_MASK) - 1;
 }
 
 TW_INLINE void timer_set_slot(tw_timer *timer, unsigned slot)
 {
-    timer->order_ = (timer->order_ & ~(uint64_t)TIMER_SLOT_MASK) | (slot + 1);
+    timer->state_ = (uint16_t)((timer->state_ & ~TIMER_SLOT_MASK) | (slot + 1));
 }
 
 TW_INLINE void timer_set_unplaced(tw_timer *timer)
 {
-    timer->order_ &= ~(uint64_t)TIMER_SLOT_MASK;
+    timer->state_ = (uint16_t)(timer->state_ & ~TIMER_SLOT_MASK);
 }
 
 TW_INLINE bool timer_parked(const tw_timer *timer)
 {
-    return timer->order_ & TIMER_PARKED;
+    return timer->state_ & TIMER_PARKED;
 }
 
-/* Whether the order words say that a was scheduled before b. */
+TW_INLINE bool timer_is_node(const tw_timer *timer)
+{
+    return timer->state_ & TIMER_NODE;
+}
+
+TW_INLINE uint64_t timer_sequence(const tw_timer *timer)
+{
+    return (uint64_t)timer->sequence_high_ << 48 | (uint64_t)timer->sequence_low_ << 16;
+}
+
+TW_INLINE void timer_set_sequence(tw_timer *timer, uint64_t sequence)
+{
+    timer->sequence_low_ = (uint32_t)(sequence >> 16);
+    timer->sequence_high_ = (uint16_t)(sequence >> 48);
+}
+
+/* Whether the sequence numbers say that a was scheduled before b. */
 TW_INLINE bool timer_scheduled_before(uint64_t a, uint64_t b)
 {
     return (int64_t)(a - b) < 0;
@@ -72,7 +91,7 @@ TW_INLINE bool timer_before(const tw_timer *a, const tw_timer *b)
 {
     if (a->deadline_ != b->deadline_)
         return a->deadline_ < b->deadline_;
-    return timer_scheduled_before(a->order_, b->order_);
+    return timer_scheduled_before(timer_sequence(a), timer_sequence(b));
 }
 
 #endif

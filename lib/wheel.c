@@ -1,5 +1,9 @@
 #include "wheel.h"
 
+/* Timers of the next share that are asked for in advance: as many cache lines
+ * as can be under way at once. */
+#define WHEEL_PREFETCH 32
+
 _Static_assert(WHEEL_ALL_SLOTS + 8 <= 1u << TIMER_SLOT_BITS, "slots fit a timer's word");
 _Static_assert(TW_LEVEL_BITS * (TW_LEVELS - 1) < 32, "a slot's ticks fit 32 bits");
 
@@ -121,6 +125,22 @@ void wheel_cascade_done(struct wheel *wheel, unsigned level)
     if (step == 0)
         step = 1;
     cascade->due = wheel->cursor + step;
+}
+
+void wheel_prefetch_share(const struct wheel *wheel, unsigned level)
+{
+    const struct wheel_cascade *cascade = &wheel->cascades[level];
+    uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
+    const struct bucket *bucket = &wheel->slots[wheel_slot_at(level, number)];
+    if (bucket->count == 0 || cascade->due > wheel->cursor + 1)
+        return;
+    tw_timer **cell = bucket->end - 1;
+    uint32_t left = bucket->count < WHEEL_PREFETCH ? bucket->count : WHEEL_PREFETCH;
+    for (; left > 1; left--) {
+        TW_PREFETCH(*cell);
+        cell = bucket_below(cell);
+    }
+    TW_PREFETCH(*cell);
 }
 
 void wheel_cascades_done(struct wheel *wheel)

@@ -181,6 +181,9 @@ unsigned wheel_share(const struct wheel *wheel, unsigned level, unsigned *slot);
 /* The share was taken: works out when the next one is due. */
 void wheel_cascade_done(struct wheel *wheel, unsigned level);
 
+/* Asks for the cache lines that the next share will need. */
+void wheel_prefetch_share(const struct wheel *wheel, unsigned level);
+
 /* Works out cascade_due afresh. */
 void wheel_cascades_done(struct wheel *wheel);
 
