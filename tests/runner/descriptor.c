@@ -1,0 +1,383 @@
+/* tw_fd in an outer epoll: readable exactly when a run would do something. */
+#define _DEFAULT_SOURCE
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "loop.h"
+#include "support.h"
+
+struct outer {
+    tw_loop *loop;
+    int epoll;
+    size_t calls;
+};
+
+static void begin(struct outer *outer, tw_loop *loop)
+{
+    *outer = (struct outer){.loop = loop, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = tw_fd(loop);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(tw_fd(loop), fd, "every call answers the same");
+    cr_assert_eq(epoll_ctl(outer->epoll, EPOLL_CTL_ADD, fd, &event), 0);
+}
+
+static void end(struct outer *outer)
+{
+    loop_free(outer->loop);
+    close(outer->epoll);
+}
+
+static bool readable(const struct outer *outer)
+{
+    struct epoll_event event;
+    return epoll_wait(outer->epoll, &event, 1, 0) == 1;
+}
+
+/* Waits until it is, for ever if need be. */
+static void await(const struct outer *outer)
+{
+    struct epoll_event event;
+    cr_assert_eq(epoll_wait(outer->epoll, &event, 1, -1), 1);
+}
+
+/* Runs whenever it is readable until `calls` have been made, which must not be
+ * before the deadline. Answers how often it was readable. */
+static size_t run_until(struct outer *outer, size_t calls, uint64_t deadline_ns)
+{
+    size_t wakes = 0;
+    while (outer->calls < calls) {
+        await(outer);
+        wakes++;
+        tw_run(outer->loop);
+    }
+    cr_assert_eq(outer->calls, calls);
+    cr_assert_geq(tw_time_ns(outer->loop), deadline_ns, "early");
+    return wakes;
+}
+
+Test(descriptor, of_an_idle_loop_is_not_readable)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    cr_assert_not(readable(&outer));
+    tw_run(outer.loop);
+    cr_assert_not(readable(&outer));
+    tw_call_later_ns(outer.loop, HOUR, count, &outer.calls);
+    cr_assert_not(readable(&outer));
+    tw_run(outer.loop);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+Test(descriptor, is_readable_when_a_timer_is_due_and_not_after_its_run)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    for (size_t i = 1; i <= 10; i++) {
+        uint64_t deadline_ns = tw_time_ns(outer.loop) + 2 * MS;
+        tw_call_at_ns(outer.loop, deadline_ns, count, &outer.calls);
+        cr_assert_eq(run_until(&outer, i, deadline_ns), 1, "one wake-up for one timer");
+        cr_assert_not(readable(&outer));
+    }
+    end(&outer);
+}
+
+Test(descriptor, knows_what_was_pending_when_it_was_made)
+{
+    struct outer outer;
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    tw_call_soon(loop, count, &calls);
+    begin(&outer, loop);
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(loop), 1);
+    cr_assert_not(readable(&outer));
+    tw_call_soon_threadsafe(loop, count, &calls);
+    cr_assert(readable(&outer));
+    end(&outer);
+}
+
+Test(descriptor, is_readable_at_once_for_what_is_due_at_once)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    tw_timer timer;
+    tw_timer_init(&timer, count, &outer.calls);
+    for (size_t i = 0; i < 3; i++) {
+        tw_call_soon(outer.loop, count, &outer.calls);
+        cr_assert(readable(&outer));
+        cr_assert_eq(tw_run(outer.loop), 1);
+        cr_assert_not(readable(&outer));
+        tw_call_at(outer.loop, 0, count, &outer.calls);
+        cr_assert(readable(&outer));
+        cr_assert_eq(tw_run(outer.loop), 1);
+        cr_assert_not(readable(&outer));
+        tw_timer_start_at_ns(outer.loop, &timer, 1);
+        cr_assert(readable(&outer));
+        cr_assert_eq(tw_run(outer.loop), 1);
+        cr_assert_not(readable(&outer));
+    }
+    end(&outer);
+}
+
+Test(descriptor, stays_readable_while_a_cut_run_has_left_something)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    for (size_t i = 0; i < 3; i++) {
+        tw_call_soon(outer.loop, count, &outer.calls);
+        tw_call_at(outer.loop, 0, count, &outer.calls);
+        tw_call_soon_threadsafe(outer.loop, count, &outer.calls);
+    }
+    for (size_t i = 1; i <= 9; i++) {
+        cr_assert(readable(&outer));
+        cr_assert_eq(tw_run_max(outer.loop, 1), 1);
+    }
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+/* Every way to make something due before the present alarm. */
+static void start_at(struct outer *outer, tw_timer *timer, tw_handle far, int way,
+                     uint64_t when_ns)
+{
+    switch (way) {
+    case 0: tw_call_at_ns(outer->loop, when_ns, count, &outer->calls); break;
+    case 1: tw_timer_start_at_ns(outer->loop, timer, when_ns); break;
+    case 2: /* one that is active and moves closer */
+        tw_timer_start_at_ns(outer->loop, timer, when_ns + 2 * HOUR);
+        tw_timer_start_at_ns(outer->loop, timer, when_ns);
+        break;
+    case 3: /* one that was parked, in a place from before */
+        tw_timer_start_at_ns(outer->loop, timer, when_ns - 50 * US);
+        tw_timer_park(outer->loop, timer);
+        tw_run(outer->loop); /* the alarm is for what is an hour away, or rings in vain */
+        tw_timer_start_at_ns(outer->loop, timer, when_ns);
+        break;
+    case 4: tw_reschedule_at_ns(outer->loop, far, when_ns); break;
+    case 5: /* in the slot of a cancelled call */
+        tw_cancel(outer->loop, tw_call_at_ns(outer->loop, when_ns - 50 * US, count, NULL));
+        tw_call_at_ns(outer->loop, when_ns, count, &outer->calls);
+        break;
+    default: /* periodic */
+        tw_call_every_ns(outer->loop, 5 * MS, count, &outer->calls);
+    }
+}
+
+Test(descriptor, a_start_before_the_next_deadline_is_not_overslept)
+{
+    for (int way = 0; way <= 6; way++) {
+        struct outer outer;
+        tw_timer timer;
+        begin(&outer, loop_new());
+        tw_timer_init(&timer, count, &outer.calls);
+        tw_handle far = tw_call_later_ns(outer.loop, HOUR, count, &outer.calls);
+        cr_assert_not(readable(&outer));
+        uint64_t when_ns = tw_time_ns(outer.loop) + 5 * MS;
+        start_at(&outer, &timer, far, way, when_ns);
+        run_until(&outer, 1, when_ns);
+        end(&outer);
+    }
+}
+
+Test(descriptor, starts_behind_the_next_deadline_cost_no_system_call)
+{
+    struct outer outer;
+    static tw_timer timers[1000];
+    begin(&outer, loop_new());
+    tw_call_later_ns(outer.loop, HOUR, count, &outer.calls);
+    uint64_t alarms = stats_of(outer.loop).alarms;
+    cr_assert_eq(alarms, 1);
+    for (size_t i = 0; i < 1000; i++) {
+        tw_timer_init(&timers[i], count, &outer.calls);
+        tw_timer_start_later_ns(outer.loop, &timers[i], 2 * HOUR);
+        tw_timer_start_later_ns(outer.loop, &timers[i], 3 * HOUR);
+        tw_timer_park(outer.loop, &timers[i]);
+        tw_timer_start_later_ns(outer.loop, &timers[i], 2 * HOUR);
+        tw_cancel(outer.loop, tw_call_later_ns(outer.loop, 2 * HOUR, count, NULL));
+        tw_run(outer.loop);
+    }
+    cr_assert_eq(stats_of(outer.loop).alarms, alarms);
+    end(&outer);
+}
+
+Test(descriptor, a_later_deadline_costs_one_needless_wakeup_at_most)
+{
+    struct outer outer;
+    tw_timer timer;
+    begin(&outer, loop_new());
+    tw_timer_init(&timer, count, &outer.calls);
+    tw_timer_start_later_ns(outer.loop, &timer, 3 * MS);
+    uint64_t when_ns = tw_time_ns(outer.loop) + 20 * MS;
+    tw_timer_start_at_ns(outer.loop, &timer, when_ns);
+    cr_assert_leq(run_until(&outer, 1, when_ns), 2);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+Test(descriptor, a_cancelled_deadline_costs_one_needless_wakeup_at_most)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    tw_cancel(outer.loop, tw_call_later_ns(outer.loop, 2 * MS, count, &outer.calls));
+    await(&outer); /* the alarm that was set for it */
+    cr_assert_eq(tw_run(outer.loop), 0);
+    sleep_ns(5 * MS);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+static void fill_up(void *arg)
+{
+    struct outer *outer = arg;
+    for (size_t i = 0; i < 100; i++)
+        tw_call_later_ns(outer->loop, 5 * MS - i, count, &outer->calls);
+}
+
+Test(descriptor, is_armed_once_for_all_that_a_run_starts)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    tw_call_soon(outer.loop, fill_up, &outer);
+    uint64_t alarms = stats_of(outer.loop).alarms;
+    tw_run(outer.loop);
+    cr_assert_eq(stats_of(outer.loop).alarms, alarms + 1);
+    run_until(&outer, 100, 0);
+    end(&outer);
+}
+
+Test(descriptor, keeps_to_the_cap_of_pending_timers)
+{
+    tw_options options = {.size = sizeof options, .max_pending = 2};
+    struct outer outer;
+    begin(&outer, tw_loop_new(&options));
+    tw_timer timer;
+    tw_timer_init(&timer, count, &outer.calls);
+    cr_assert_eq(tw_timer_start_later_ns(outer.loop, &timer, HOUR), 0);
+    cr_assert_neq(tw_call_later_ns(outer.loop, 1, count, &outer.calls), 0);
+    errno = 0;
+    cr_assert_eq(tw_call_later_ns(outer.loop, HOUR, count, &outer.calls), 0);
+    cr_assert_eq(errno, ENOBUFS);
+    run_until(&outer, 1, 0);
+    tw_timer_park(outer.loop, &timer);
+    cr_assert_eq(tw_timer_start_later_ns(outer.loop, &timer, 1), 0, "a parked one counts not");
+    run_until(&outer, 2, 0);
+    end(&outer);
+}
+
+/* ---------------------------------------------------------------- other threads */
+
+static void *post_thousand(void *arg)
+{
+    struct outer *outer = arg;
+    for (size_t i = 0; i < 1000; i++)
+        tw_call_soon_threadsafe(outer->loop, count, &outer->calls);
+    return NULL;
+}
+
+Test(descriptor, a_thousand_posts_wake_once)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    thread_join(thread_start(post_thousand, &outer));
+    uint64_t wakes = 0;
+    int wake_fd = outer.loop->runner.backend.wake_fd;
+    cr_assert_eq(read(wake_fd, &wakes, sizeof wakes), (ssize_t)sizeof wakes);
+    cr_assert_eq(wakes, 1);
+    cr_assert_eq(write(wake_fd, &wakes, sizeof wakes), (ssize_t)sizeof wakes); /* as it was */
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(outer.loop), 1000);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+Test(descriptor, is_woken_by_posts_of_a_running_thread)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    for (size_t i = 1; i <= 50; i++) {
+        pthread_t thread = thread_start(post_thousand, &outer);
+        while (outer.calls < i * 1000) {
+            await(&outer);
+            tw_run(outer.loop);
+        }
+        thread_join(thread);
+        /* A wake-up may have come after the posts it was for. */
+        tw_run(outer.loop);
+        cr_assert_not(readable(&outer));
+    }
+    end(&outer);
+}
+
+/* A wake-up that is claimed but not yet written when the run looks for it. */
+Test(descriptor, a_late_wakeup_is_taken_away_by_a_later_run)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 1, "it is for us to wake");
+    cr_assert_eq(tw_run(outer.loop), 1);
+    cr_assert_not(readable(&outer));
+    cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 0, "a wake-up is on its way");
+    backend_wake(&outer.loop->runner.backend);
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(outer.loop), 1);
+    cr_assert_not(readable(&outer));
+    cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 1);
+    backend_wake(&outer.loop->runner.backend);
+    cr_assert_eq(tw_run(outer.loop), 1);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+/* ------------------------------------------------------- with tw_run_forever */
+
+Test(descriptor, goes_on_after_tw_run_forever)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    tw_call_later_ns(outer.loop, MS, count, &outer.calls);
+    tw_call_later_ns(outer.loop, 2 * MS, stop, outer.loop);
+    cr_assert_eq(tw_run_forever(outer.loop), 0);
+    cr_assert_eq(outer.calls, 1);
+    uint64_t when_ns = tw_time_ns(outer.loop) + 2 * MS;
+    tw_call_at_ns(outer.loop, when_ns, count, &outer.calls);
+    run_until(&outer, 2, when_ns);
+    tw_call_soon(outer.loop, stop, outer.loop);
+    tw_call_soon(outer.loop, count, &outer.calls);
+    cr_assert_eq(tw_run_forever(outer.loop), 0);
+    cr_assert_eq(outer.calls, 3);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+struct asking {
+    tw_loop *loop;
+    int fd;
+};
+
+static void ask_for_fd(void *arg)
+{
+    struct asking *asking = arg;
+    asking->fd = tw_fd(asking->loop);
+    tw_stop(asking->loop);
+}
+
+Test(descriptor, may_be_asked_for_inside_a_callback)
+{
+    struct asking asking = {loop_new(), -1};
+    tw_call_soon(asking.loop, ask_for_fd, &asking);
+    tw_run(asking.loop);
+    cr_assert_geq(asking.fd, 0);
+    struct outer outer;
+    begin(&outer, asking.loop);
+    cr_assert_not(readable(&outer));
+    tw_call_soon(outer.loop, ask_for_fd, &asking);
+    cr_assert_eq(tw_run_forever(outer.loop), 0);
+    cr_assert_not(readable(&outer));
+    tw_call_soon(outer.loop, count, &outer.calls);
+    cr_assert(readable(&outer));
+    end(&outer);
+}

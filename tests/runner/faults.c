@@ -1,0 +1,126 @@
+/* Descriptors that cannot be made. */
+#define _GNU_SOURCE
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "support.h"
+
+/* What the loop still can do when it has got none. */
+static void expect_usable(tw_loop *loop)
+{
+    size_t calls = 0;
+    tw_call_soon(loop, count, &calls);
+    cr_assert_eq(tw_call_soon_threadsafe(loop, count, &calls), 0);
+    cr_assert_eq(tw_run(loop), 2);
+    cr_assert_eq(calls, 2);
+    tw_call_later_ns(loop, MS, count, &calls);
+    tw_call_later_ns(loop, 2 * MS, stop, loop);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    cr_assert_eq(calls, 3);
+}
+
+static int lowest_free_descriptor(void)
+{
+    int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
+static void limit_descriptors(rlim_t limit)
+{
+    struct rlimit limits;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limits), 0);
+    limits.rlim_cur = limit;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limits), 0);
+}
+
+/* However many of the descriptors there is room for, all or none are made. */
+Test(faults, exhausted_descriptors_are_told_and_got_over)
+{
+    struct rlimit before;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    tw_call_soon(loop, count, &calls);
+    unsigned open = open_descriptors();
+    for (rlim_t room = 0; room < (HAS_FD ? 3 : 2); room++) {
+        limit_descriptors((rlim_t)lowest_free_descriptor() + room);
+        errno = 0;
+        int result = tw_run_forever(loop), error = errno;
+        errno = 0;
+        int fd = tw_fd(loop), fd_error = errno;
+        limit_descriptors(before.rlim_cur);
+        cr_assert_eq(result, -1);
+        cr_assert_eq(error, EMFILE);
+        cr_assert_eq(fd, -1);
+        cr_assert_eq(fd_error, EMFILE);
+        cr_assert_eq(open_descriptors(), open, "those that were made are closed again");
+    }
+    cr_assert_eq(calls, 0, "nothing was run");
+    cr_assert_eq(tw_run(loop), 1);
+    expect_usable(loop);
+    loop_free(loop);
+}
+
+#if HAS_FD
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+
+/* These take the place of the C library's in this program. */
+static int timerfd_error, epoll_error;
+
+int timerfd_create(clockid_t clock, int flags)
+{
+    if (timerfd_error != 0) {
+        errno = timerfd_error;
+        return -1;
+    }
+    return (int)syscall(SYS_timerfd_create, clock, flags);
+}
+
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    if (epoll_error != 0) {
+        errno = epoll_error;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+
+static void expect_failure(tw_loop *loop, int error, unsigned open)
+{
+    errno = 0;
+    cr_assert_eq(tw_run_forever(loop), -1);
+    cr_assert_eq(errno, error);
+    errno = 0;
+    cr_assert_eq(tw_fd(loop), -1);
+    cr_assert_eq(errno, error);
+    cr_assert_eq(open_descriptors(), open);
+}
+
+Test(faults, a_timerfd_that_cannot_be_made_is_told_and_got_over)
+{
+    tw_loop *loop = loop_new();
+    unsigned open = open_descriptors();
+    timerfd_error = ENODEV;
+    expect_failure(loop, ENODEV, open);
+    timerfd_error = 0;
+    expect_usable(loop);
+    loop_free(loop);
+}
+
+Test(faults, an_epoll_that_takes_no_more_is_told_and_got_over)
+{
+    tw_loop *loop = loop_new();
+    unsigned open = open_descriptors();
+    epoll_error = ENOSPC;
+    expect_failure(loop, ENOSPC, open);
+    epoll_error = 0;
+    expect_usable(loop);
+    loop_free(loop);
+}
+
+#endif

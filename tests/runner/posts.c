@@ -1,0 +1,257 @@
+/* tw_call_soon_threadsafe: nothing lost, in order, and no needless wake-ups. */
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+/* ------------------------------------------------------------ memory that ends
+ * The program is linked with --wrap=malloc. */
+
+static _Thread_local bool no_memory;
+
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes)
+{
+    return no_memory ? NULL : __real_malloc(bytes);
+}
+
+/* ------------------------------------------------------------------ the posters */
+
+enum { SENDERS = 8, EACH = SLOW ? 5000 : 100000 };
+
+struct sender {
+    tw_loop *loop;
+    size_t next;         /* the number that the loop must see next */
+    atomic_size_t *left; /* calls that have still to come, of all senders */
+    struct letter *letters;
+};
+
+struct letter {
+    struct sender *sender;
+    size_t number;
+};
+
+static void receive(void *arg)
+{
+    struct letter *letter = arg;
+    struct sender *sender = letter->sender;
+    cr_assert_eq(letter->number == sender->next, true, "lost, doubled or out of order");
+    sender->next++;
+    if (atomic_fetch_sub(sender->left, 1) == 1)
+        tw_stop(sender->loop);
+}
+
+static void *send_letters(void *arg)
+{
+    struct sender *sender = arg;
+    for (size_t i = 0; i < EACH; i++) {
+        sender->letters[i] = (struct letter){sender, i};
+        if (tw_call_soon_threadsafe(sender->loop, receive, &sender->letters[i]) != 0)
+            abort();
+    }
+    return NULL;
+}
+
+struct senders {
+    struct sender sender[SENDERS];
+    pthread_t thread[SENDERS];
+    atomic_size_t left;
+};
+
+static void senders_start(struct senders *senders, tw_loop *loop)
+{
+    atomic_init(&senders->left, (size_t)SENDERS * EACH);
+    for (size_t i = 0; i < SENDERS; i++) {
+        senders->sender[i] = (struct sender){loop, 0, &senders->left,
+                                             calloc(EACH, sizeof(struct letter))};
+        senders->thread[i] = thread_start(send_letters, &senders->sender[i]);
+    }
+}
+
+static void senders_end(struct senders *senders)
+{
+    for (size_t i = 0; i < SENDERS; i++) {
+        thread_join(senders->thread[i]);
+        cr_assert_eq(senders->sender[i].next, (size_t)EACH);
+        free(senders->sender[i].letters);
+    }
+}
+
+Test(posts, of_many_threads_arrive_once_and_in_order)
+{
+    static struct senders senders;
+    tw_loop *loop = loop_new();
+    senders_start(&senders, loop);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    senders_end(&senders);
+    cr_assert_eq(stats_of(loop).fired, (size_t)SENDERS * EACH);
+    loop_free(loop);
+}
+
+Test(posts, arrive_in_a_loop_driven_by_hand)
+{
+    static struct senders senders;
+    tw_loop *loop = loop_new();
+    senders_start(&senders, loop);
+    while (atomic_load(&senders.left) > 0)
+        tw_run_max(loop, 1000);
+    senders_end(&senders);
+    tw_stop(loop);
+    loop_free(loop);
+}
+
+/* --------------------------------------------------------------------- waking */
+
+struct meeting {
+    tw_loop *loop;
+    sem_t begun, done;
+    size_t calls;
+};
+
+/* Keeps the loop busy until the other thread has posted all it has. */
+static void hold_up(void *arg)
+{
+    struct meeting *meeting = arg;
+    sem_post(&meeting->begun);
+    sem_wait(&meeting->done);
+}
+
+static void *post_meanwhile(void *arg)
+{
+    struct meeting *meeting = arg;
+    sem_wait(&meeting->begun);
+    for (size_t i = 0; i < 1000; i++)
+        tw_call_soon_threadsafe(meeting->loop, count, &meeting->calls);
+    tw_call_soon_threadsafe(meeting->loop, stop, meeting->loop);
+    sem_post(&meeting->done);
+    return NULL;
+}
+
+Test(posts, to_a_busy_loop_do_not_wake_it)
+{
+    struct meeting meeting = {.loop = loop_new()};
+    sem_init(&meeting.begun, 0, 0);
+    sem_init(&meeting.done, 0, 0);
+    tw_call_soon(meeting.loop, hold_up, &meeting);
+    pthread_t thread = thread_start(post_meanwhile, &meeting);
+    cr_assert_eq(tw_run_forever(meeting.loop), 0);
+    thread_join(thread);
+    cr_assert_eq(meeting.calls, 1000);
+    cr_assert_eq(stats_of(meeting.loop).wakeups, 0);
+    loop_free(meeting.loop);
+}
+
+/* Every post finds the loop asleep, or about to be: the wake-up that is lost
+ * would be found here, by the test's timeout. */
+struct ping {
+    tw_loop *loop;
+    sem_t answered;
+};
+
+static void answer(void *arg)
+{
+    struct ping *ping = arg;
+    sem_post(&ping->answered);
+}
+
+static void *send_pings(void *arg)
+{
+    struct ping *ping = arg;
+    for (size_t i = 0; i < (SLOW ? 2000 : 20000); i++) {
+        tw_call_soon_threadsafe(ping->loop, answer, ping);
+        sem_wait(&ping->answered);
+    }
+    tw_call_soon_threadsafe(ping->loop, stop, ping->loop);
+    return NULL;
+}
+
+Test(posts, always_wake_a_loop_that_sleeps)
+{
+    struct ping ping = {.loop = loop_new()};
+    sem_init(&ping.answered, 0, 0);
+    pthread_t thread = thread_start(send_pings, &ping);
+    cr_assert_eq(tw_run_forever(ping.loop), 0);
+    thread_join(thread);
+    loop_free(ping.loop);
+}
+
+/* ------------------------------------------------------------ stopped and freed */
+
+Test(posts, to_a_stopped_loop_wait_for_its_next_run)
+{
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    tw_call_soon_threadsafe(loop, count, &calls);
+    cr_assert_eq(tw_next_ns(loop), tw_now_ns(loop), "there is something to do at once");
+    cr_assert_eq(calls, 0);
+    tw_stop(loop);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    cr_assert_eq(calls, 1);
+    tw_call_soon_threadsafe(loop, count, &calls);
+    tw_call_soon_threadsafe(loop, count, &calls);
+    cr_assert_eq(calls, 1);
+    cr_assert_eq(tw_run_max(loop, 1), 1);
+    tw_call_soon_threadsafe(loop, count, &calls);
+    cr_assert_eq(tw_run(loop), 2);
+    cr_assert_eq(calls, 4);
+    loop_free(loop);
+}
+
+struct dropped {
+    tw_loop *loop;
+    size_t args[8];
+    size_t count;
+    int refused;       /* errno of a post out of on_drop */
+};
+
+static void on_drop(void *hook_arg, tw_callback *callback, void *arg)
+{
+    struct dropped *dropped = hook_arg;
+    cr_assert_eq(callback == count, true);
+    dropped->args[dropped->count++] = (size_t)(uintptr_t)arg;
+    errno = 0;
+    if (tw_call_soon_threadsafe(dropped->loop, count, NULL) == -1)
+        dropped->refused = errno;
+}
+
+Test(posts, left_when_the_loop_is_freed_are_handed_back)
+{
+    struct dropped dropped = {.count = 0};
+    tw_options options = {.size = sizeof options, .on_drop = on_drop, .hook_arg = &dropped};
+    dropped.loop = tw_loop_new(&options);
+    for (size_t i = 1; i <= 3; i++)
+        tw_call_soon_threadsafe(dropped.loop, count, (void *)(uintptr_t)i);
+    loop_free(dropped.loop);
+    cr_assert_eq(dropped.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(dropped.args[i], i + 1);
+    cr_assert_eq(dropped.refused, EBUSY);
+}
+
+/* ------------------------------------------------------------------- bad input */
+
+Test(posts, without_loop_callback_or_memory_are_refused)
+{
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    errno = 0;
+    cr_assert_eq(tw_call_soon_threadsafe(NULL, count, &calls), -1);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    cr_assert_eq(tw_call_soon_threadsafe(loop, NULL, &calls), -1);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    no_memory = true;
+    int result = tw_call_soon_threadsafe(loop, count, &calls);
+    int error = errno;
+    no_memory = false;
+    cr_assert_eq(result, -1);
+    cr_assert_eq(error, ENOMEM);
+    cr_assert_eq(tw_run(loop), 0);
+    cr_assert_eq(tw_call_soon_threadsafe(loop, count, &calls), 0);
+    cr_assert_eq(tw_run(loop), 1);
+    loop_free(loop);
+}
