@@ -13,17 +13,11 @@
  * of a slot instead of the exact deadline. */
 #define NEXT_SCAN 64
 
-/* The last ns of the tick that a time is in. */
-static uint64_t tick_end(const struct calendar *calendar, uint64_t ns)
-{
-    return ns | (((uint64_t)1 << calendar->tick_shift) - 1);
-}
-
 void calendar_init(struct calendar *calendar, struct memory *memory, unsigned tick_shift,
                    uint64_t now_ns)
 {
     calendar->tick_shift = tick_shift;
-    calendar->horizon_ns = tick_end(calendar, now_ns);
+    calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
     calendar->heap_cascade.due = WHEEL_NEVER;
     chunk_pool_init(&calendar->cells, memory, CONTAINERS);
@@ -274,7 +268,8 @@ static void cascade_level(struct calendar *calendar, unsigned level)
         share -= n;
     }
     wheel_cascade_done(&calendar->wheel, level);
-    wheel_prefetch_share(&calendar->wheel, level);
+    if (calendar->wheel.cascades[level].due == calendar->wheel.cursor + 1)
+        wheel_prefetch_next(&calendar->wheel, level);
 }
 
 static void cascade_levels(struct calendar *calendar)
@@ -413,11 +408,19 @@ static void fold_fresh(struct calendar *calendar)
     ready_sort(&calendar->ready, &calendar->cells);
 }
 
+/* Says until when time can pass with nothing to do. */
+static void look_ahead(struct calendar *calendar)
+{
+    const tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
+    calendar->ready_ns = timer ? timer->deadline_ : BITS_NEVER;
+    wheel_look_ahead(&calendar->wheel);
+}
+
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
 {
     calendar->running = true;
     calendar->next_ns = 0;
-    calendar->horizon_ns = tick_end(calendar, now_ns);
+    calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     if (calendar->ready.fresh.count > 0)
         fold_fresh(calendar);
 }
@@ -425,6 +428,7 @@ void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
 void calendar_end_run(struct calendar *calendar)
 {
     calendar->running = false;
+    look_ahead(calendar);
 }
 
 tw_timer *calendar_next_soon(struct calendar *calendar)
@@ -548,6 +552,7 @@ uint64_t calendar_next_ns(struct calendar *calendar)
             next = 0; /* it cannot be sorted now; due at once is never too late */
         else
             fold_fresh(calendar);
+        look_ahead(calendar);
     }
     const tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
     if (timer)

@@ -46,6 +46,7 @@ struct calendar {
     size_t parked;          /* cells of parked timers */
     uint64_t relocated;     /* moves that had to leave their place */
 
+    uint64_t ready_ns;      /* no timer that is ready is due before this */
     uint64_t visited;       /* cells read by cascades and opened ticks */
     uint64_t moved;         /* timers brought closer by cascades and from the heap */
     uint64_t moved_max;     /* the most in one step */
@@ -61,6 +62,12 @@ struct calendar {
 void calendar_init(struct calendar *calendar, struct memory *memory, unsigned tick_shift,
                    uint64_t now_ns);
 void calendar_free(struct calendar *calendar);
+
+/* The last ns of the tick that a time is in. */
+TW_INLINE uint64_t calendar_tick_end(const struct calendar *calendar, uint64_t ns)
+{
+    return ns | (((uint64_t)1 << calendar->tick_shift) - 1);
+}
 
 /* Room for so many timers in all, beyond the span too if far. 0 or -1. */
 int calendar_reserve(struct calendar *calendar, size_t timers, bool far);
@@ -130,6 +137,20 @@ TW_INLINE void calendar_park(struct calendar *calendar, tw_timer *timer)
 /* A run begins at this clock reading, not below an earlier one, and ends. */
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns);
 void calendar_end_run(struct calendar *calendar);
+
+/* Whether time can pass to this clock reading, not below an earlier one, with
+ * nothing to do for timers; then it has passed. A server that runs its loop at
+ * every turn mostly comes through here. */
+TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
+{
+    uint64_t tick = now_ns >> calendar->tick_shift;
+    if (calendar->ready.fresh.count > 0 || now_ns >= calendar->ready_ns ||
+        tick >= calendar->wheel.quiet_until || tick >= calendar->heap_cascade.due)
+        return false;
+    calendar->wheel.cursor = tick;
+    calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
+    return true;
+}
 
 /* Takes out the next of the soon calls; NULL: none are left. */
 tw_timer *calendar_next_soon(struct calendar *calendar);

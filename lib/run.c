@@ -151,6 +151,12 @@ static void run_timers(tw_loop *loop, struct run *run)
     }
 }
 
+/* Whether there are no soon calls and no calls from other threads. */
+TW_INLINE bool nothing_called(const tw_loop *loop)
+{
+    return loop->calendar.soon.count == 0 && !loop->soon_cut && !post_waiting(&loop->posts);
+}
+
 static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
 {
     struct run run = {.max_calls = max_calls};
@@ -161,6 +167,8 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
         loop->clock_ns = loop->now_ns;
     if (TW_UNLIKELY(loop->awaited))
         runner_begin(loop);
+    else if (nothing_called(loop) && calendar_pass(&loop->calendar, loop->now_ns))
+        return 0;
     loop->running = true;
     calendar_begin_run(&loop->calendar, loop->now_ns);
     post_collect(&loop->posts);

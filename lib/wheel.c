@@ -9,7 +9,8 @@ _Static_assert(TW_LEVEL_BITS * (TW_LEVELS - 1) < 32, "a slot's ticks fit 32 bits
 
 void wheel_init(struct wheel *wheel, uint64_t cursor)
 {
-    *wheel = (struct wheel){.cursor = cursor, .cascade_due = WHEEL_NEVER};
+    *wheel = (struct wheel){.cursor = cursor, .cascade_due = WHEEL_NEVER,
+                            .quiet_until = WHEEL_NEVER};
     for (unsigned level = 0; level < TW_LEVELS; level++)
         wheel->cascades[level].due = WHEEL_NEVER;
 }
@@ -24,15 +25,18 @@ void wheel_mark_occupied(struct wheel *wheel, unsigned slot)
 {
     unsigned level = wheel_level(slot), index = slot & (WHEEL_SLOTS - 1);
     wheel->occupied[level][index / 64] |= (uint64_t)1 << (index & 63);
-    if (level == 0)
-        return;
-    /* Look at it when it has become the next slot: nothing is put into it from
-     * then on. */
-    uint64_t begin = wheel_start(level, wheel_number(wheel, slot) - 1);
-    if (begin < wheel->cascades[level].due)
-        wheel->cascades[level].due = begin;
-    if (begin < wheel->cascade_due)
-        wheel->cascade_due = begin;
+    uint64_t due = wheel_number(wheel, slot);
+    if (level > 0) {
+        /* Look at it when it has become the next slot: nothing is put into it
+         * from then on. */
+        due = wheel_start(level, due - 1);
+        if (due < wheel->cascades[level].due)
+            wheel->cascades[level].due = due;
+        if (due < wheel->cascade_due)
+            wheel->cascade_due = due;
+    }
+    if (due < wheel->quiet_until)
+        wheel->quiet_until = due;
 }
 
 unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
@@ -127,12 +131,11 @@ void wheel_cascade_done(struct wheel *wheel, unsigned level)
     cascade->due = wheel->cursor + step;
 }
 
-void wheel_prefetch_share(const struct wheel *wheel, unsigned level)
+void wheel_prefetch_next(const struct wheel *wheel, unsigned level)
 {
-    const struct wheel_cascade *cascade = &wheel->cascades[level];
     uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
     const struct bucket *bucket = &wheel->slots[wheel_slot_at(level, number)];
-    if (bucket->count == 0 || cascade->due > wheel->cursor + 1)
+    if (bucket->count == 0)
         return;
     tw_timer **cell = bucket->end - 1;
     uint32_t left = bucket->count < WHEEL_PREFETCH ? bucket->count : WHEEL_PREFETCH;

@@ -61,6 +61,8 @@ struct wheel_cascade {
 struct wheel {
     uint64_t cursor;                                  /* the tick that is open */
     uint64_t cascade_due;                             /* no cascade is due before this tick */
+    uint64_t quiet_until;                             /* nor any slot of level 0 occupied, as far as
+                                                         wheel_look_ahead has seen */
     uint64_t occupied[TW_LEVELS][WHEEL_WORDS];        /* which slots have cells */
     struct wheel_cascade cascades[TW_LEVELS];         /* of the levels from 1 */
     struct bucket slots[WHEEL_ALL_SLOTS];             /* level by level */
@@ -181,8 +183,15 @@ unsigned wheel_share(const struct wheel *wheel, unsigned level, unsigned *slot);
 /* The share was taken: works out when the next one is due. */
 void wheel_cascade_done(struct wheel *wheel, unsigned level);
 
-/* Asks for the cache lines that the next share will need. */
-void wheel_prefetch_share(const struct wheel *wheel, unsigned level);
+/* Works out quiet_until afresh. */
+TW_INLINE void wheel_look_ahead(struct wheel *wheel)
+{
+    uint64_t occupied = wheel_next_number(wheel, 0);
+    wheel->quiet_until = occupied < wheel->cascade_due ? occupied : wheel->cascade_due;
+}
+
+/* Asks for the cache lines of the timers that a level's next slot gives first. */
+void wheel_prefetch_next(const struct wheel *wheel, unsigned level);
 
 /* Works out cascade_due afresh. */
 void wheel_cascades_done(struct wheel *wheel);
