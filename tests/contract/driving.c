@@ -113,6 +113,18 @@ Test(next, follows_starts_cancels_and_moves_of_the_earliest)
     loop_free(the_loop);
 }
 
+/* A random program found that what is moved on from the past was overlooked
+ * when it had to wait beyond the span. */
+Test(next, call_moved_from_the_past_beyond_the_span_is_woken_for)
+{
+    the_loop = loop_new();
+    tw_handle call = tw_call_at_ns(the_loop, 0, record, ID(1));
+    cr_assert(tw_reschedule_at_ns(the_loop, call, START + 2 * DAY));
+    tw_call_at_ns(the_loop, START + 100 * DAY, record, ID(2));
+    cr_assert_eq(tw_next_ns(the_loop), START + 2 * DAY);
+    loop_free(the_loop);
+}
+
 static size_t calls_made, empty_wakeups;
 
 /* Follows tw_next_ns until nothing is left, and never oversleeps. */

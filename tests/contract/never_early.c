@@ -240,6 +240,22 @@ Test(clock, default_clock_is_monotonic_and_moves)
     tw_loop_free(the_loop);
 }
 
+Test(clock, boottime_clock_moves_too_or_is_said_to_be_missing)
+{
+    tw_options options = {.size = sizeof(options), .clock_id = TW_CLOCK_BOOTTIME};
+
+    the_loop = tw_loop_new(&options);
+    if (the_loop == NULL) {
+        cr_assert_eq(errno, ENOTSUP);
+        return;
+    }
+    uint64_t first_ns = tw_time_ns(the_loop);
+    while (tw_time_ns(the_loop) == first_ns) {
+    }
+    cr_assert_gt(tw_time_ns(the_loop), first_ns);
+    tw_loop_free(the_loop);
+}
+
 Test(clock, now_is_the_reading_of_the_last_run)
 {
     the_loop = loop_new();
