@@ -301,8 +301,11 @@ static void heap_schedule(struct calendar *calendar)
     cascade->due = tick_in_reach(calendar, heap_top_key(heap));
     if (cascade->due > calendar->wheel.cursor)
         return;
-    uint64_t left = heap_ticks_left(calendar);
-    uint64_t step = heap->count > WHEEL_BATCH ? left * WHEEL_BATCH / heap->count : left;
+    /* A batch or less comes at once: a lone timer that waited for its last tick
+     * would be taken for the beginning of the crowd behind it. */
+    uint64_t step = 1;
+    if (heap->count > WHEEL_BATCH)
+        step = heap_ticks_left(calendar) * WHEEL_BATCH / heap->count;
     cascade->due = calendar->wheel.cursor + (step ? step : 1);
 }
 
@@ -428,6 +431,7 @@ void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
 void calendar_end_run(struct calendar *calendar)
 {
     calendar->running = false;
+    calendar->next_ns = 0; /* a callback may have asked for it, and what it saw is over */
     look_ahead(calendar);
 }
 
@@ -546,14 +550,13 @@ uint64_t calendar_next_ns(struct calendar *calendar)
 {
     if (calendar->next_ns != 0)
         return calendar->next_ns;
-    uint64_t next = next_in_heap(calendar);
     if (calendar->ready.fresh.count > 0) {
         if (calendar->running)
-            next = 0; /* it cannot be sorted now; due at once is never too late */
-        else
-            fold_fresh(calendar);
+            return 0; /* it cannot be sorted now; due at once is never too late */
+        fold_fresh(calendar); /* first, because some may go to the heap */
         look_ahead(calendar);
     }
+    uint64_t next = next_in_heap(calendar);
     const tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
     if (timer)
         next = earlier(next, timer->deadline_);

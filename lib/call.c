@@ -115,6 +115,7 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
         calendar_remove(&loop->calendar, &node->timer);
     node->timer.state_ = TIMER_NODE;
     int placed = calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns);
+    loop->soon_last = loop->calendar.sequence;
     return finish_call(loop, node, placed, NULL);
 }
 

@@ -33,7 +33,9 @@ struct tw_loop {
     bool closing;                   /* tw_loop_free is under way */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
-    uint64_t soon_end;              /* the order of the last soon call that this run may make */
+    uint64_t soon_end;              /* sequence number of the last soon call a run may make */
+    uint64_t soon_last;             /* of the last one scheduled */
+    uint64_t run_end;               /* the last number given out when the last run ended */
 
     struct pool pool;
     struct calendar calendar;

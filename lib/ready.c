@@ -11,7 +11,8 @@ void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot)
 
 static size_t scratch_bytes(size_t room)
 {
-    return (room + (room + 1) / 2) * sizeof(struct sort_entry);
+    size_t bytes = (room + (room + 1) / 2) * sizeof(struct sort_entry);
+    return (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
 }
 
 static void set_scratch(struct ready *ready, struct sort_entry *scratch, size_t room)

@@ -110,13 +110,14 @@ static void run_posts(tw_loop *loop, struct run *run)
     }
 }
 
-/* Makes the soon calls that were scheduled up to soon_end. A run that is cut
- * short in them is continued by the next: otherwise calls that schedule each
- * other could keep the timers waiting for ever. */
+/* Makes the soon calls that were there when the run began. But a run that was
+ * cut short in them is continued by the next, without those that callbacks have
+ * scheduled since: otherwise calls that schedule each other could keep the
+ * timers waiting for ever. */
 static void run_soon(tw_loop *loop, struct run *run)
 {
     struct calendar *calendar = &loop->calendar;
-    if (!loop->soon_cut)
+    if (!loop->soon_cut || timer_scheduled_before(loop->run_end, loop->soon_last))
         loop->soon_end = calendar->sequence;
     for (;;) {
         tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
@@ -180,6 +181,7 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
         run_soon(loop, &run);
     }
     calendar_end_run(&loop->calendar);
+    loop->run_end = loop->calendar.sequence;
     loop->running = false;
     if (TW_UNLIKELY(loop->awaited))
         runner_end(loop);
