@@ -39,7 +39,7 @@
  *     Threads    A loop belongs to one thread at a time, and every function
  *                here is called from that thread. Loops share nothing, so any
  *                number of threads may each have their own. The one exception
- *                is tw_call_soon_threadsafe.
+ *                is tw_call_soon_threadsafe, and tw_post_send.
  *                Builds of the library with checks (TICKWHEEL_CHECKED) stop
  *                a program that uses a loop from another thread than the one
  *                that ran it last, tw_run_forever's return setting it free.
@@ -250,8 +250,7 @@ TW_API int tw_fd(tw_loop *loop);
 /* Calls callback(arg) on the loop's thread in its next run, in order for each
  * calling thread, and wakes a sleeping tw_run_forever or tw_fd. From any thread
  * at any time until tw_loop_free is called, without a lock. Not from a signal
- * handler: it needs memory from malloc, which may not be called there. Such a
- * call cannot be cancelled and runs in the loop's own context. Posted to a loop
+ * handler: it needs memory from malloc (there, tw_post_send). Such a call cannot be cancelled and runs in the loop's own context. Posted to a loop
  * that nobody runs it waits; if it is still waiting in tw_loop_free, it is
  * handed to options.on_drop.
  * To free a loop that other threads post to: have them stop posting (join them),
@@ -259,6 +258,30 @@ TW_API int tw_fd(tw_loop *loop);
  * Returns 0, or -1: EINVAL, ENOMEM, EBUSY (from on_drop: the loop is being
  * freed). Cost: one malloc, and a system call if the loop has to be woken. */
 TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg);
+
+/* A post: such a call that lives in a struct of yours, for what happens again and
+ * again ("there is work in the queue", "a signal came"). While it is on its way,
+ * sending it again changes nothing: the call comes once, after the last of them. */
+struct tw_post {                 /* complete so that it can be embedded; private */
+    struct tw_post *next_;
+    tw_callback *callback_;
+    void *arg_;
+    int state_;                  /* whether it is on its way, and whose memory it is */
+};
+typedef struct tw_post tw_post;
+
+/* Makes a post ready to be sent. Not for one that is on its way.
+ *   callback  called as callback(arg) on the loop's thread; not NULL. */
+TW_API void tw_post_init(tw_post *post, tw_callback *callback, void *arg);
+
+/* Sends the post, unless it is on its way already. From any thread, and from a
+ * signal handler: it takes no memory and no lock. What was written before it is
+ * seen by the callback. It may be sent again from inside the callback, and to
+ * another loop; its memory may be freed once the callback has started, if nobody
+ * can send it any more. Otherwise as tw_call_soon_threadsafe.
+ * Returns 0, or -1: EINVAL, EBUSY. Cost: an atomic exchange while it is on its
+ * way. */
+TW_API int tw_post_send(tw_loop *loop, tw_post *post);
 
 /* --------------------------- timers embedded in your own structs (level 2)
  *

@@ -1,9 +1,20 @@
 #include "post.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-/* Posts come from malloc, not from the loop's allocator, which belongs to the
- * loop's thread. */
+/* state_ of a post. Ours come from malloc, not from the loop's allocator, which
+ * belongs to the loop's thread. */
+enum { IDLE, SENT, OURS };
+
+void tw_post_init(tw_post *post, tw_callback *callback, void *arg)
+{
+    if (!post) {
+        errno = EINVAL;
+        return;
+    }
+    *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = IDLE};
+}
 
 /* Whether the loop sleeps and nobody has woken it before the caller. */
 static bool claim_wake(struct post_queue *queue)
@@ -13,18 +24,32 @@ static bool claim_wake(struct post_queue *queue)
            atomic_compare_exchange_strong(&queue->reader, &asleep, POST_WOKEN);
 }
 
-int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
+static int push(struct post_queue *queue, tw_post *post)
 {
-    struct post *post = malloc(sizeof *post);
-    if (!post)
-        return -1;
-    *post = (struct post){.callback = callback, .arg = arg};
-    struct post *newest = atomic_load_explicit(&queue->newest, memory_order_relaxed);
+    tw_post *newest = atomic_load_explicit(&queue->newest, memory_order_relaxed);
     do {
-        post->next = newest;
+        post->next_ = newest;
     } while (!atomic_compare_exchange_weak_explicit(&queue->newest, &newest, post,
                                                     memory_order_seq_cst, memory_order_relaxed));
     return claim_wake(queue);
+}
+
+int post_send(struct post_queue *queue, tw_post *post)
+{
+    /* An exchange, not a load: the callback, which comes after the exchange in
+     * post_next, must see what was written before this. */
+    if (__atomic_exchange_n(&post->state_, SENT, __ATOMIC_ACQ_REL) != IDLE)
+        return 0;
+    return push(queue, post);
+}
+
+int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
+{
+    tw_post *post = malloc(sizeof *post);
+    if (!post)
+        return -1;
+    *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = OURS};
+    return push(queue, post);
 }
 
 void post_collect(struct post_queue *queue)
@@ -32,16 +57,16 @@ void post_collect(struct post_queue *queue)
     /* The load spares the usual run, which finds nothing, the dearer exchange. */
     if (!atomic_load_explicit(&queue->newest, memory_order_relaxed))
         return;
-    struct post *stack = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
-    struct post *last = stack, *oldest_first = NULL;
+    tw_post *stack = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
+    tw_post *last = stack, *oldest_first = NULL;
     while (stack) {
-        struct post *next = stack->next;
-        stack->next = oldest_first;
+        tw_post *next = stack->next_;
+        stack->next_ = oldest_first;
         oldest_first = stack;
         stack = next;
     }
     if (queue->taken)
-        queue->last_taken->next = oldest_first;
+        queue->last_taken->next_ = oldest_first;
     else
         queue->taken = oldest_first;
     queue->last_taken = last;
@@ -49,11 +74,14 @@ void post_collect(struct post_queue *queue)
 
 bool post_next(struct post_queue *queue, struct post *out)
 {
-    struct post *post = queue->taken;
+    tw_post *post = queue->taken;
     if (!post)
         return false;
-    *out = *post;
-    queue->taken = post->next;
-    free(post);
+    queue->taken = post->next_;
+    *out = (struct post){post->callback_, post->arg_};
+    if (__atomic_load_n(&post->state_, __ATOMIC_RELAXED) == OURS)
+        free(post);
+    else
+        __atomic_exchange_n(&post->state_, IDLE, __ATOMIC_ACQ_REL);
     return true;
 }

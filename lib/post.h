@@ -26,8 +26,8 @@
 
 #include "timer.h"
 
+/* A call to be made. */
 struct post {
-    struct post *next;
     tw_callback *callback;
     void *arg;
 };
@@ -38,15 +38,17 @@ enum post_reader { POST_AWAKE, POST_ASLEEP, POST_WOKEN };
  * half with every call it makes, while others push. */
 struct post_queue {
     /* Any thread's. */
-    _Alignas(64) _Atomic(struct post *) newest;
+    _Alignas(64) _Atomic(tw_post *) newest;
     atomic_int reader;             /* enum post_reader: what the loop is doing */
     /* The loop's. */
-    _Alignas(64) struct post *taken; /* oldest first, still to be made; NULL: none */
-    struct post *last_taken;       /* the end of that list, if there is one */
+    _Alignas(64) tw_post *taken; /* oldest first, still to be made; NULL: none */
+    tw_post *last_taken;           /* the end of that list, if there is one */
 };
 
-/* Any thread. Answers 1 if the caller now has to wake the loop, 0 if not, -1 if
- * there is no memory. */
+/* Any thread. Answers 1 if the caller now has to wake the loop, 0 if not. */
+int post_send(struct post_queue *queue, tw_post *post);
+
+/* The same with memory of our own; -1 if there is none. */
 int post_push(struct post_queue *queue, tw_callback *callback, void *arg);
 
 /* The loop's thread: whether there is anything to make. */
@@ -58,7 +60,8 @@ static inline bool post_waiting(const struct post_queue *queue)
 /* The loop's thread: takes over what has been posted until now. */
 void post_collect(struct post_queue *queue);
 
-/* The loop's thread: the next call taken over, copied to *out; false: none. */
+/* The loop's thread: the next call taken over; false: none is left. From now on
+ * its post may be sent again, or freed. */
 bool post_next(struct post_queue *queue, struct post *out);
 
 /* The loop's thread: says what the loop is doing. Answers what it was doing

@@ -236,22 +236,34 @@ int tw_fd(tw_loop *loop)
     return fd;
 }
 
+/* Whether something may be posted; else sets errno. */
+static bool may_post(const tw_loop *loop, tw_callback *callback)
+{
+    if (TW_LIKELY(loop && callback && !loop->closing))
+        return true;
+    errno = loop && callback ? EBUSY : EINVAL;
+    return false;
+}
+
 int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg)
 {
-    if (!loop || !callback) {
-        errno = EINVAL;
+    if (!may_post(loop, callback))
         return -1;
-    }
-    if (loop->closing) {
-        errno = EBUSY;
-        return -1;
-    }
     int wake = post_push(&loop->posts, callback, arg);
     if (wake < 0) {
         errno = ENOMEM;
         return -1;
     }
     if (wake)
+        backend_wake(&loop->runner.backend);
+    return 0;
+}
+
+int tw_post_send(tw_loop *loop, tw_post *post)
+{
+    if (!may_post(loop, post ? post->callback_ : NULL))
+        return -1;
+    if (post_send(&loop->posts, post))
         backend_wake(&loop->runner.backend);
     return 0;
 }

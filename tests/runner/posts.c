@@ -1,4 +1,4 @@
-/* tw_call_soon_threadsafe: nothing lost, in order, and no needless wake-ups. */
+/* tw_call_soon_threadsafe and tw_post_send: nothing lost, in order, and no needless wake-ups. */
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -178,6 +178,104 @@ Test(posts, always_wake_a_loop_that_sleeps)
     loop_free(ping.loop);
 }
 
+/* ------------------------------------------------------------- embedded posts */
+
+/* A queue of the caller's own, here a number, and a post that says it has grown. */
+struct mailbox {
+    tw_loop *loop;
+    tw_post post;
+    atomic_size_t filled;   /* letters put in, of all senders */
+    size_t emptied;         /* letters that the callback has seen */
+    size_t calls;
+};
+
+static void empty(void *arg)
+{
+    struct mailbox *mailbox = arg;
+    mailbox->calls++;
+    mailbox->emptied = atomic_load_explicit(&mailbox->filled, memory_order_relaxed);
+    if (mailbox->emptied == (size_t)SENDERS * EACH)
+        tw_stop(mailbox->loop);
+}
+
+static void *fill(void *arg)
+{
+    struct mailbox *mailbox = arg;
+    for (size_t i = 0; i < EACH; i++) {
+        atomic_fetch_add_explicit(&mailbox->filled, 1, memory_order_relaxed);
+        if (tw_post_send(mailbox->loop, &mailbox->post) != 0)
+            abort();
+    }
+    return NULL;
+}
+
+/* If one were lost, the last letter would not be seen and the test not end. */
+Test(posts, embedded_are_called_after_the_last_of_them)
+{
+    struct mailbox mailbox = {.loop = loop_new()};
+    pthread_t threads[SENDERS];
+    tw_post_init(&mailbox.post, empty, &mailbox);
+    for (size_t i = 0; i < SENDERS; i++)
+        threads[i] = thread_start(fill, &mailbox);
+    cr_assert_eq(tw_run_forever(mailbox.loop), 0);
+    for (size_t i = 0; i < SENDERS; i++)
+        thread_join(threads[i]);
+    cr_assert_eq(mailbox.emptied, (size_t)SENDERS * EACH);
+    cr_assert_leq(mailbox.calls, (size_t)SENDERS * EACH);
+    loop_free(mailbox.loop);
+}
+
+struct echo {
+    tw_loop *loop;
+    tw_post *post;
+    size_t calls;
+};
+
+static void send_again(void *arg)
+{
+    struct echo *echo = arg;
+    if (++echo->calls < 3)
+        cr_assert_eq(tw_post_send(echo->loop, echo->post), 0);
+    else
+        free(echo->post);
+}
+
+Test(posts, embedded_come_once_and_may_be_sent_again_or_freed_in_their_callback)
+{
+    struct echo echo = {loop_new(), malloc(sizeof(tw_post)), 0};
+    no_memory = true; /* they need none */
+    tw_post_init(echo.post, send_again, &echo);
+    for (size_t i = 0; i < 5; i++)
+        cr_assert_eq(tw_post_send(echo.loop, echo.post), 0);
+    cr_assert_eq(tw_run(echo.loop), 1);
+    cr_assert_eq(tw_run(echo.loop), 1, "what a callback sends is for a later run");
+    cr_assert_eq(tw_run(echo.loop), 1);
+    cr_assert_eq(tw_run(echo.loop), 0);
+    no_memory = false;
+    cr_assert_eq(echo.calls, 3);
+    loop_free(echo.loop);
+}
+
+Test(posts, embedded_keep_their_place_among_the_others)
+{
+    tw_loop *loop = loop_new();
+    size_t first = 0, second = 0, third = 0;
+    tw_post post;
+    tw_post_init(&post, count, &second);
+    tw_call_soon_threadsafe(loop, count, &first);
+    tw_post_send(loop, &post);
+    tw_call_soon_threadsafe(loop, count, &third);
+    tw_post_send(loop, &post);
+    for (size_t i = 1; i <= 3; i++) {
+        cr_assert_eq(tw_run_max(loop, 1), 1);
+        cr_assert_eq(first, 1);
+        cr_assert_eq(second, i > 1);
+        cr_assert_eq(third, i > 2);
+    }
+    cr_assert_eq(tw_run(loop), 0);
+    loop_free(loop);
+}
+
 /* ------------------------------------------------------------ stopped and freed */
 
 Test(posts, to_a_stopped_loop_wait_for_its_next_run)
@@ -224,11 +322,22 @@ Test(posts, left_when_the_loop_is_freed_are_handed_back)
     dropped.loop = tw_loop_new(&options);
     for (size_t i = 1; i <= 3; i++)
         tw_call_soon_threadsafe(dropped.loop, count, (void *)(uintptr_t)i);
+    tw_post post;
+    tw_post_init(&post, count, (void *)(uintptr_t)4);
+    tw_post_send(dropped.loop, &post);
     loop_free(dropped.loop);
-    cr_assert_eq(dropped.count, 3);
-    for (size_t i = 0; i < 3; i++)
+    cr_assert_eq(dropped.count, 4);
+    for (size_t i = 0; i < 4; i++)
         cr_assert_eq(dropped.args[i], i + 1);
     cr_assert_eq(dropped.refused, EBUSY);
+
+    tw_loop *other = loop_new();
+    size_t calls = 0;
+    tw_post_init(&post, count, &calls);
+    cr_assert_eq(tw_post_send(other, &post), 0, "it is free to be sent elsewhere");
+    cr_assert_eq(tw_run(other), 1);
+    cr_assert_eq(calls, 1);
+    loop_free(other);
 }
 
 /* ------------------------------------------------------------------- bad input */
@@ -242,6 +351,21 @@ Test(posts, without_loop_callback_or_memory_are_refused)
     cr_assert_eq(errno, EINVAL);
     errno = 0;
     cr_assert_eq(tw_call_soon_threadsafe(loop, NULL, &calls), -1);
+    cr_assert_eq(errno, EINVAL);
+    tw_post post, empty_post;
+    tw_post_init(&post, count, &calls);
+    tw_post_init(&empty_post, NULL, NULL);
+    errno = 0;
+    cr_assert_eq(tw_post_send(NULL, &post), -1);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    cr_assert_eq(tw_post_send(loop, NULL), -1);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    cr_assert_eq(tw_post_send(loop, &empty_post), -1);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    tw_post_init(NULL, count, NULL);
     cr_assert_eq(errno, EINVAL);
     errno = 0;
     no_memory = true;
