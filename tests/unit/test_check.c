@@ -1,0 +1,312 @@
+/* check: each kind of damage, done by hand, is told by its number. */
+#include "support.h"
+
+static tw_loop *loop;
+static struct calendar *calendar;
+static uint64_t now = UINT64_C(1) << 40;
+static tw_timer *timers;
+
+enum { TIMERS = 40, FRESH = 30, HEAP = 31, UPPER = 35 };
+
+static uint64_t read_clock(void *arg)
+{
+    (void)arg;
+    return now;
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* A loop with timers in each place: 0 to 29 in level 0, 30 fresh, 31 to 34 in
+ * the heap, 35 to 39 in an upper level; two calls and two soon calls, and a parked node. */
+static void begin(void)
+{
+    tw_options options = {.size = sizeof options, .tick_ns = 1024, .clock = read_clock};
+    loop = tw_loop_new(&options);
+    cr_assert_not_null(loop);
+    calendar = &loop->calendar;
+    timers = timers_new(TIMERS);
+    for (size_t i = 0; i < TIMERS; i++) {
+        uint64_t delay = i < FRESH ? 3 * 1024 : 0;
+        if (i >= HEAP)
+            delay = (UINT64_C(1) << 45) + i;
+        if (i >= UPPER)
+            delay = UINT64_C(1024) << (TW_LEVEL_BITS + 2);
+        tw_timer_init(&timers[i], nothing, NULL);
+        cr_assert_eq(tw_timer_start_at_ns(loop, &timers[i], now + delay), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        tw_call_at_ns(loop, now + 5 * 1024, nothing, NULL);
+        tw_call_soon(loop, nothing, NULL);
+    }
+    tw_cancel(loop, tw_call_at_ns(loop, now + 5 * 1024, nothing, NULL));
+    const char *broken = tw_check(loop);
+    cr_assert_null(broken, "%s", broken ? broken : "");
+    cr_assert_eq(timer_slot(&timers[FRESH]), (unsigned)SLOT_FRESH);
+    cr_assert_eq(timer_slot(&timers[HEAP]), (unsigned)SLOT_HEAP);
+    cr_assert_eq(wheel_level(timer_slot(&timers[UPPER])), 1u);
+}
+
+#define EXPECT(number)                                                                             \
+    do {                                                                                           \
+        const char *broken_ = tw_check(loop);                                                      \
+        cr_assert_not_null(broken_, "the damage was not seen");                                    \
+        cr_assert(strncmp(broken_, number ":", strlen(number) + 1) == 0, "%s", broken_);           \
+    } while (0)
+
+static tw_timer *first_soon(void)
+{
+    return *calendar->soon.head;
+}
+
+Test(check, no_loop_is_told)
+{
+    cr_assert_not_null(tw_check(NULL));
+}
+
+Test(check, T1_timer_that_names_another_slot)
+{
+    begin();
+    timer_set_slot(&timers[0], timer_slot(&timers[0]) ^ 1);
+    EXPECT("T1");
+}
+
+Test(check, T1_timer_overwritten_with_zeroes_or_initialised_again)
+{
+    begin();
+    timers[0].state_ = 0;
+    EXPECT("T1");
+}
+
+Test(check, T2_timer_of_another_loop)
+{
+    begin();
+    timers[0].state_ ^= 1u << TIMER_TAG_SHIFT;
+    EXPECT("T2");
+}
+
+Test(check, T3_active_timer_without_a_callback)
+{
+    begin();
+    timers[5].callback_ = NULL;
+    EXPECT("T3");
+}
+
+Test(check, T4_timer_that_points_at_another_cell)
+{
+    begin();
+    timers[0].place_ = timers[1].place_;
+    EXPECT("T4");
+}
+
+Test(check, T4_cell_that_points_at_another_timer)
+{
+    begin();
+    *(tw_timer **)timers[0].place_ = &timers[1];
+    EXPECT("T4");
+}
+
+Test(check, W1_bit_missing_or_left_over)
+{
+    begin();
+    unsigned slot = timer_slot(&timers[0]);
+    wheel_mark_empty(&calendar->wheel, slot);
+    EXPECT("W1");
+    wheel_mark_occupied(&calendar->wheel, slot);
+    cr_assert_null(tw_check(loop));
+    wheel_mark_occupied(&calendar->wheel, slot ^ 1);
+    EXPECT("W1");
+}
+
+/* A loop with one timer, in level 1; answers the first tick of its slot. */
+static uint64_t begin_with_one(void)
+{
+    static tw_timer timer;
+    tw_options options = {.size = sizeof options, .tick_ns = 1024, .clock = read_clock};
+    loop = tw_loop_new(&options);
+    calendar = &loop->calendar;
+    tw_timer_init(&timer, nothing, NULL);
+    tw_timer_start_at_ns(loop, &timer, now + (UINT64_C(1024) << (TW_LEVEL_BITS + 2)));
+    cr_assert_eq(wheel_level(timer_slot(&timer)), 1u);
+    return wheel_start(1, wheel_number(&calendar->wheel, timer_slot(&timer)));
+}
+
+Test(check, W2_time_in_a_slot_with_cells)
+{
+    uint64_t start = begin_with_one();
+    calendar->wheel.cursor = start;
+    EXPECT("W2");
+}
+
+Test(check, W3_time_about_to_enter_a_slot_with_cells)
+{
+    uint64_t start = begin_with_one();
+    calendar->wheel.cursor = start - 1;
+    EXPECT("W3");
+}
+
+Test(check, W4_cascade_that_would_come_too_late)
+{
+    begin();
+    calendar->wheel.cascades[1].due = WHEEL_NEVER;
+    EXPECT("W4");
+    begin();
+    calendar->wheel.cascade_due = calendar->wheel.cascades[1].due + 1;
+    EXPECT("W4");
+}
+
+Test(check, C1_deadline_before_the_visit_of_its_slot)
+{
+    begin();
+    timers[0].deadline_ -= 2 * 1024;
+    EXPECT("C1");
+}
+
+Test(check, C1_deadline_before_its_key_in_the_heap)
+{
+    begin();
+    timers[HEAP].deadline_ -= 1;
+    EXPECT("C1");
+}
+
+Test(check, C2_parked_timer_in_a_queue)
+{
+    begin();
+    first_soon()->state_ |= TIMER_PARKED;
+    EXPECT("C2");
+}
+
+Test(check, C3_wake_up_after_the_earliest_deadline)
+{
+    begin();
+    calendar->next_ns = now + 3 * 1024 + 1;
+    EXPECT("C3");
+}
+
+Test(check, R1_queue_out_of_order)
+{
+    begin();
+    timer_set_sequence(first_soon(), calendar->sequence + TIMER_SEQUENCE_ONE);
+    EXPECT("R1");
+}
+
+Test(check, R2_collected_timers_left_unsorted)
+{
+    begin();
+    calendar->ready.collected = 1;
+    EXPECT("R2");
+}
+
+Test(check, H1_key_before_its_parents)
+{
+    begin();
+    heap_at(&calendar->heap, 1)->key = 1;
+    EXPECT("H1");
+}
+
+Test(check, H2_timer_with_the_wrong_index)
+{
+    begin();
+    timers[HEAP].place_ = (void *)(uintptr_t)77;
+    EXPECT("H2");
+}
+
+Test(check, H3_heap_that_would_come_into_the_wheel_too_late)
+{
+    begin();
+    calendar->heap_cascade.due = WHEEL_NEVER;
+    EXPECT("H3");
+}
+
+Test(check, B1_bucket_with_more_cells_than_it_counts)
+{
+    begin();
+    calendar->wheel.slots[timer_slot(&timers[0])].count--;
+    EXPECT("B1");
+}
+
+Test(check, B2_queue_that_does_not_end_at_its_tail)
+{
+    begin();
+    calendar->soon.count--;
+    EXPECT("B2");
+}
+
+Test(check, B3_wrong_count_of_cells)
+{
+    begin();
+    calendar->cells.cells++;
+    EXPECT("B3");
+}
+
+Test(check, B4_more_cells_than_room)
+{
+    begin();
+    calendar->cells.room = calendar->cells.cells - 1;
+    EXPECT("B4");
+}
+
+Test(check, B5_chunk_that_is_free_and_in_use)
+{
+    begin();
+    calendar->cells.total = 1;
+    EXPECT("B5");
+}
+
+Test(check, B6_lost_chunks)
+{
+    begin();
+    calendar->cells.fresh_end += calendar->cells.total;
+    EXPECT("B6");
+}
+
+Test(check, P1_pending_call_of_an_even_generation)
+{
+    begin();
+    pool_at(&loop->pool, 0)->generation++;
+    EXPECT("P1");
+}
+
+Test(check, P2_free_node_of_an_odd_generation)
+{
+    begin();
+    loop->pool.free->generation++;
+    EXPECT("P2");
+}
+
+Test(check, P3_node_with_the_wrong_index)
+{
+    begin();
+    loop->pool.free->index = 0;
+    EXPECT("P3");
+}
+
+Test(check, P4_nodes_in_use_that_no_call_explains)
+{
+    begin();
+    loop->pool.taken++;
+    EXPECT("P4");
+}
+
+Test(check, P5_lost_nodes)
+{
+    begin();
+    loop->pool.free = loop->pool.free->next;
+    EXPECT("P5");
+}
+
+Test(check, L1_wrong_count_of_pending_timers)
+{
+    begin();
+    loop->counts.fired++;
+    EXPECT("L1");
+}
+
+Test(check, L2_wrong_count_of_parked_timers)
+{
+    begin();
+    calendar->park_ends++;
+    EXPECT("L2");
+}

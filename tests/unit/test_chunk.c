@@ -1,0 +1,253 @@
+/* chunk: buckets and queues over the borders of chunks, and the promise that
+ * chunks never run out. */
+#include "support.h"
+
+static struct memory memory;
+static struct chunk_pool pool;
+
+static void begin(size_t containers, size_t cells)
+{
+    memory = unit_memory();
+    chunk_pool_init(&pool, &memory, containers);
+    cr_assert_eq(chunk_pool_reserve(&pool, cells, false), 0);
+    cr_assert_geq(pool.room, cells);
+}
+
+/* Walks the bucket from the top: every cell and its timer point at each other,
+ * and the walk ends at the bottom of the lowest chunk. */
+static size_t walk_bucket(const struct bucket *bucket)
+{
+    size_t cells = 0;
+    tw_timer **cell = bucket->end - 1;
+    for (uint32_t left = bucket->count; left > 0; left--) {
+        REQUIRE((*cell)->place_ == cell);
+        cells++;
+        if (left > 1)
+            cell = bucket_below(cell);
+        else
+            REQUIRE(chunk_begins_at(cell) && chunk_of(cell)->link == NULL);
+    }
+    return cells;
+}
+
+static size_t free_chunks(void)
+{
+    size_t chunks = 0;
+    for (const struct chunk *chunk = pool.free; chunk; chunk = chunk->link)
+        chunks++;
+    return chunks;
+}
+
+Test(chunk, bucket_gives_back_what_was_pushed_last_first)
+{
+    enum { N = 3 * CHUNK_ROOM + 1 };
+    begin(4, N);
+    tw_timer *timers = timers_new(N);
+    struct bucket bucket = {0};
+    for (uint32_t i = 0; i < N; i++) {
+        bucket_push(&pool, &bucket, &timers[i]);
+        cr_assert_eq(walk_bucket(&bucket), i + 1);
+    }
+    cr_assert_eq(pool.cells, (size_t)N);
+    for (uint32_t i = N; i-- > 0;) {
+        cr_assert_eq(bucket_pop(&pool, &bucket), &timers[i]);
+        cr_assert_eq(walk_bucket(&bucket), i);
+    }
+    cr_assert_null(bucket.end, "an empty bucket holds no chunk");
+    cr_assert_eq(free_chunks(), 4u);
+    cr_assert_eq(pool.cells, 0u);
+    chunk_pool_free(&pool);
+    cr_assert_eq(memory.bytes, 0u);
+}
+
+Test(chunk, removal_moves_the_top_cell_into_the_hole)
+{
+    enum { N = 2 * CHUNK_ROOM + 2 };
+    begin(4, N);
+    tw_timer *timers = timers_new(N);
+    struct bucket bucket = {0};
+    for (int i = 0; i < N; i++)
+        bucket_push(&pool, &bucket, &timers[i]);
+    void *hole = timers[1].place_;
+    bucket_remove(&pool, &bucket, &timers[1]);
+    cr_assert_eq(timers[N - 1].place_, hole);
+    bucket_remove(&pool, &bucket, &timers[N - 1]);
+    cr_assert_eq(timers[N - 2].place_, hole, "the same place once more");
+    cr_assert_eq(walk_bucket(&bucket), (size_t)N - 2);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, removal_of_the_top_cell_is_a_pop)
+{
+    enum { N = CHUNK_ROOM + 1 };
+    begin(4, N);
+    tw_timer *timers = timers_new(N);
+    struct bucket bucket = {0};
+    for (int i = 0; i < N; i++)
+        bucket_push(&pool, &bucket, &timers[i]);
+    bucket_remove(&pool, &bucket, &timers[N - 1]);
+    cr_assert_eq(walk_bucket(&bucket), (size_t)CHUNK_ROOM);
+    cr_assert_eq(free_chunks(), 1u, "the chunk it was alone in is given back");
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, buckets_under_random_pushes_and_removals_hold_the_right_timers)
+{
+    enum { N = 20 * CHUNK_ROOM, BUCKETS = 5 };
+    begin(BUCKETS, N);
+    tw_timer *timers = timers_new(N);
+    int where[N];
+    struct bucket buckets[BUCKETS] = {{0}};
+    struct chance chance = {7};
+    memset(where, -1, sizeof where);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t n = chance_below(&chance, N);
+        if (where[n] >= 0) {
+            bucket_remove(&pool, &buckets[where[n]], &timers[n]);
+            where[n] = -1;
+        } else {
+            where[n] = (int)chance_below(&chance, BUCKETS);
+            bucket_push(&pool, &buckets[where[n]], &timers[n]);
+        }
+    }
+    size_t cells = 0;
+    for (int b = 0; b < BUCKETS; b++)
+        cells += walk_bucket(&buckets[b]);
+    cr_assert_eq(cells, pool.cells);
+    for (int n = 0; n < N; n++)
+        REQUIRE(where[n] < 0 || *(tw_timer **)timers[n].place_ == &timers[n]);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, queue_is_first_in_first_out_over_chunks)
+{
+    enum { N = 3 * CHUNK_ROOM + 1 };
+    begin(4, N);
+    tw_timer *timers = timers_new(N);
+    struct queue queue = {0};
+    for (int round = 0; round < 5; round++) { /* the head moves on by one more each time */
+        for (int i = 0; i < N; i++)
+            queue_push(&pool, &queue, &timers[i]);
+        for (int i = 0; i < N; i++)
+            REQUIRE(queue_pop(&pool, &queue) == &timers[i]);
+        REQUIRE(!queue_first(&pool, &queue) && !queue.head && queue.count == 0);
+    }
+    cr_assert_eq(free_chunks(), 4u);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, removed_from_a_queue_leaves_an_empty_cell_that_is_skipped)
+{
+    enum { N = 2 * CHUNK_ROOM };
+    begin(4, N);
+    tw_timer *timers = timers_new(N);
+    struct queue queue = {0};
+    for (int i = 0; i < N; i++)
+        queue_push(&pool, &queue, &timers[i]);
+    for (int i = 0; i < N; i++) {
+        if (i % CHUNK_ROOM != CHUNK_ROOM - 1)
+            queue_remove(&timers[i]);
+    }
+    cr_assert_eq(pool.cells, (size_t)N, "empty cells count until they are skipped");
+    cr_assert_eq(queue_first(&pool, &queue), &timers[CHUNK_ROOM - 1]);
+    queue_pop(&pool, &queue);
+    cr_assert_eq(queue_first(&pool, &queue), &timers[N - 1]);
+    queue_pop(&pool, &queue);
+    cr_assert_null(queue_first(&pool, &queue));
+    cr_assert_eq(pool.cells, 0u);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, compacting_a_queue_keeps_order_and_gives_up_empty_cells)
+{
+    enum { N = 5 * CHUNK_ROOM };
+    begin(4, N);
+    tw_timer *timers = timers_new(N);
+    struct queue queue = {0};
+    for (int i = 0; i < N; i++)
+        queue_push(&pool, &queue, &timers[i]);
+    for (int i = 0; i < N; i++) {
+        if (i % 3 != 0)
+            queue_remove(&timers[i]);
+    }
+    queue_compact(&pool, &queue);
+    cr_assert_eq(queue.count, (size_t)(N + 2) / 3);
+    cr_assert_eq(pool.cells, queue.count);
+    for (int i = 0; i < N; i += 3)
+        REQUIRE(queue_pop(&pool, &queue) == &timers[i]);
+    queue_compact(&pool, &queue); /* an empty one stays empty */
+    cr_assert_eq(queue.count, 0u);
+    chunk_pool_free(&pool);
+}
+
+/* As many cells as there is room for, `spread` buckets with one cell more than
+ * fills their chunks, as many as there can be: the worst case. Taking a chunk
+ * too many would run over the last slab, which an assertion or the allocator
+ * would notice. */
+static void fill_to_room(size_t containers, size_t reserve, size_t spread)
+{
+    begin(containers, reserve);
+    size_t cells = pool.room, fresh = pool.total;
+    tw_timer *timers = timers_new(cells);
+    struct bucket *buckets = calloc(containers, sizeof *buckets);
+    size_t used = 0, taken = 0;
+    for (size_t b = 0; b < spread && used < cells; b++, used++)
+        taken += bucket_push(&pool, &buckets[b], &timers[used]);
+    for (size_t b = 0; used < cells; b = (b + 1) % spread) {
+        for (int i = 0; i < CHUNK_ROOM && used < cells; i++, used++)
+            taken += bucket_push(&pool, &buckets[b], &timers[used]);
+    }
+    REQUIRE(taken <= fresh);
+    REQUIRE(pool.cells == pool.room);
+    for (size_t b = 0; b < spread; b++)
+        walk_bucket(&buckets[b]);
+    chunk_pool_free(&pool);
+    REQUIRE(memory.bytes == 0);
+    free(buckets);
+    free(timers);
+}
+
+Test(chunk, room_is_kept_however_the_cells_are_spread)
+{
+    static const size_t containers[] = {1, 2, 28, 100, 1549};
+    static const size_t reserves[] = {1, 2, 27, 28, 29, 100, 1000, 1549, 1550, 20000};
+    for (size_t c = 0; c < sizeof containers / sizeof *containers; c++) {
+        for (size_t r = 0; r < sizeof reserves / sizeof *reserves; r++) {
+            for (size_t spread = containers[c]; spread > 0; spread /= 3)
+                fill_to_room(containers[c], reserves[r], spread);
+        }
+    }
+}
+
+Test(chunk, room_is_not_much_more_chunks_than_cells_need)
+{
+    begin(100, 1000000);
+    cr_assert_leq(pool.total, 1000000 / CHUNK_ROOM + 100 + PORT_HUGE_PAGE / CHUNK_BYTES + 100);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, growing_makes_room_and_failing_to_changes_nothing)
+{
+    begin(10, 0);
+    for (int i = 0; i < 20; i++) {
+        size_t room = pool.room;
+        pool.cells = room; /* all in use */
+        cr_assert_eq(chunk_pool_grow(&pool), 0);
+        cr_assert_gt(pool.room, room);
+    }
+    struct chunk_pool before = pool;
+    pool.cells = before.cells = pool.room;
+    allocations_left = 0;
+    cr_assert_eq(chunk_pool_grow(&pool), -1);
+    cr_assert_arr_eq(&pool, &before, sizeof pool);
+    chunk_pool_free(&pool);
+    cr_assert_eq(memory.bytes, 0u);
+}
+
+Test(chunk, reserve_of_more_than_can_be_is_refused)
+{
+    begin(10, 0);
+    cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX, false), -1);
+    cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX / CHUNK_BYTES, false), -1);
+    cr_assert_eq(memory.bytes, 0u);
+}

@@ -1,0 +1,125 @@
+/* pool: handles never repeat, and nodes are found from their index. */
+#include "support.h"
+
+static struct memory memory;
+static struct pool pool;
+
+static void begin(void)
+{
+    memory = unit_memory();
+    pool_init(&pool, &memory);
+}
+
+static void end(void)
+{
+    pool_free(&pool);
+    cr_assert_eq(memory.bytes, 0u);
+}
+
+Test(pool, index_and_node_lead_to_each_other_over_every_slab_border)
+{
+    enum { N = 2 * 32768 + 70000 };
+    begin();
+    struct node **nodes = malloc(N * sizeof *nodes);
+    for (uint32_t i = 0; i < N; i++) {
+        nodes[i] = pool_take(&pool);
+        REQUIRE(nodes[i] && nodes[i]->index == i);
+        REQUIRE(i == 0 || nodes[i] != nodes[i - 1]);
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        REQUIRE(pool_at(&pool, i) == nodes[i]);
+        REQUIRE(pool_find(&pool, pool_handle(nodes[i])) == nodes[i]);
+    }
+    cr_assert_eq(pool.taken, (uint32_t)N);
+    end();
+}
+
+Test(pool, node_given_back_last_is_taken_first)
+{
+    begin();
+    struct node *a = pool_take(&pool), *b = pool_take(&pool);
+    pool_give(&pool, a);
+    pool_give(&pool, b);
+    cr_assert_eq(pool_take(&pool), b);
+    cr_assert_eq(pool_take(&pool), a);
+    end();
+}
+
+Test(pool, handle_of_a_node_used_again_is_another)
+{
+    begin();
+    tw_handle last = 0;
+    for (int i = 0; i < 10000; i++) {
+        struct node *node = pool_take(&pool);
+        tw_handle handle = pool_handle(node);
+        REQUIRE(handle != 0 && handle > last); /* the generation only goes up */
+        REQUIRE(pool_find(&pool, handle) == node);
+        pool_give(&pool, node);
+        REQUIRE(pool_find(&pool, handle) == NULL);
+        last = handle;
+    }
+    cr_assert_eq(pool.used, 1u);
+    end();
+}
+
+Test(pool, node_whose_generation_would_wrap_is_retired)
+{
+    begin();
+    struct node *node = pool_take(&pool);
+    node->generation = UINT32_MAX; /* its last use */
+    tw_handle handle = pool_handle(node);
+    cr_assert_eq(pool_find(&pool, handle), node);
+    pool_give(&pool, node);
+    cr_assert_eq(pool.retired, 1u);
+    cr_assert_eq(pool.taken, 0u);
+    cr_assert_null(pool_find(&pool, handle));
+    for (uint64_t generation = 0; generation < 10; generation++)
+        cr_assert_null(pool_find(&pool, generation << 32 | node->index));
+    cr_assert_neq(pool_take(&pool), node);
+    end();
+}
+
+Test(pool, invented_handles_are_not_found)
+{
+    begin();
+    struct node *node = pool_take(&pool);
+    tw_handle handle = pool_handle(node);
+    cr_assert_null(pool_find(&pool, 0));
+    cr_assert_null(pool_find(&pool, handle + 1), "an index never used");
+    cr_assert_null(pool_find(&pool, handle + ((tw_handle)1 << 32)));
+    cr_assert_null(pool_find(&pool, handle + ((tw_handle)2 << 32)));
+    cr_assert_null(pool_find(&pool, UINT64_MAX));
+    struct chance chance = {15};
+    for (int i = 0; i < 100000; i++) {
+        tw_handle invented = chance_magnitude(&chance, 64);
+        REQUIRE(invented == handle || !pool_find(&pool, invented));
+    }
+    pool_give(&pool, node);
+    cr_assert_null(pool_find(&pool, (tw_handle)2 << 32), "a free node has no handle");
+    end();
+}
+
+Test(pool, reserve_makes_room_for_so_many_at_once)
+{
+    begin();
+    cr_assert_eq(pool_reserve(&pool, 1000, true), 0);
+    size_t before = allocations;
+    for (int i = 0; i < 1000; i++)
+        REQUIRE(pool_take(&pool));
+    cr_assert_eq(allocations, before);
+    end();
+}
+
+Test(pool, failing_to_grow_loses_nothing)
+{
+    for (long left = 0; left < 2; left++) {
+        begin();
+        allocations_left = left;
+        cr_assert_null(pool_take(&pool));
+        cr_assert_eq(pool.taken, 0u);
+        cr_assert_eq(pool.used, 0u);
+        allocations_left = -1;
+        cr_assert_not_null(pool_take(&pool));
+        end();
+    }
+}

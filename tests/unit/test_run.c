@@ -1,0 +1,179 @@
+/* run: bounded runs go on where they stopped, and nobody starves. */
+#include "support.h"
+
+static tw_loop *loop;
+static uint64_t now = 1000000;
+static char order[256];
+static size_t calls;
+
+static uint64_t read_clock(void *arg)
+{
+    (void)arg;
+    return now;
+}
+
+static void begin(void)
+{
+    tw_options options = {.size = sizeof options, .clock = read_clock};
+    loop = tw_loop_new(&options);
+    cr_assert_not_null(loop);
+}
+
+static void end(void)
+{
+    const char *broken = tw_check(loop);
+    cr_assert_null(broken, "%s", broken ? broken : "");
+    tw_loop_free(loop);
+}
+
+static void note(void *arg)
+{
+    cr_assert_lt(calls, sizeof order - 1);
+    order[calls++] = *(const char *)arg;
+}
+
+static void note_and_again_soon(void *arg)
+{
+    note(arg);
+    cr_assert_neq(tw_call_soon(loop, note_and_again_soon, arg), 0u);
+}
+
+static void note_and_post_again(void *arg)
+{
+    note(arg);
+    cr_assert_geq(post_push(&loop->posts, note_and_post_again, arg), 0);
+}
+
+static void note_and_again_now(void *arg)
+{
+    note(arg);
+    cr_assert_neq(tw_call_at_ns(loop, 0, note_and_again_now, arg), 0u);
+}
+
+static void note_and_nest(void *arg)
+{
+    note(arg);
+    tw_call_soon(loop, note, "s");
+    tw_call_at_ns(loop, now, note, "t");
+}
+
+Test(run, bounded_run_goes_on_where_it_stopped)
+{
+    begin();
+    tw_call_soon(loop, note, "a");
+    tw_call_soon(loop, note, "b");
+    for (const char *name = "cdefg"; *name; name++)
+        tw_call_at_ns(loop, now + (uint64_t)(*name - 'a'), note, (void *)(uintptr_t)name);
+    now += 100;
+    while (calls < 7)
+        cr_assert_eq(tw_run_max(loop, calls == 6 ? 1 : 2), calls == 7 ? 1u : 2u);
+    cr_assert_str_eq(order, "abcdefg");
+    cr_assert_eq(tw_run_max(loop, 5), 0u);
+    end();
+}
+
+Test(run, run_of_no_calls_makes_none_and_loses_none)
+{
+    begin();
+    tw_call_soon(loop, note, "a");
+    tw_call_at_ns(loop, now, note, "b");
+    cr_assert_eq(tw_run_max(loop, 0), 0u);
+    cr_assert_leq(tw_next_ns(loop), now);
+    cr_assert_eq(tw_run(loop), 2u);
+    cr_assert_str_eq(order, "ab");
+    end();
+}
+
+Test(run, what_a_callback_schedules_waits_for_a_later_run)
+{
+    begin();
+    tw_call_soon(loop, note_and_nest, "a");
+    tw_call_at_ns(loop, now, note_and_nest, "b");
+    cr_assert_eq(tw_run(loop), 2u);
+    cr_assert_str_eq(order, "ab");
+    cr_assert_eq(tw_run(loop), 4u);
+    cr_assert_str_eq(order, "absstt", "soon calls first");
+    end();
+}
+
+/* Whether 'x' came up within so many bounded runs. */
+static bool has_its_turn(size_t max_calls, int runs)
+{
+    while (runs-- > 0) {
+        cr_assert_leq(tw_run_max(loop, max_calls), max_calls);
+        if (strchr(order, 'x'))
+            return true;
+    }
+    return false;
+}
+
+Test(run, timers_get_their_turn_beside_soon_calls_that_repost_themselves)
+{
+    for (size_t max = 1; max <= 5; max++) {
+        memset(order, 0, sizeof order);
+        calls = 0;
+        begin();
+        for (int i = 0; i < 5; i++)
+            tw_call_soon(loop, note_and_again_soon, "s");
+        tw_call_at_ns(loop, now, note, "x");
+        cr_assert(has_its_turn(max, 20), "max_calls %zu: %s", max, order);
+        end();
+    }
+}
+
+Test(run, timers_get_their_turn_beside_posts_that_repost_themselves)
+{
+    for (size_t max = 1; max <= 3; max++) {
+        memset(order, 0, sizeof order);
+        calls = 0;
+        begin();
+        for (int i = 0; i < 3; i++)
+            cr_assert_geq(post_push(&loop->posts, note_and_post_again, "p"), 0);
+        tw_call_at_ns(loop, now, note, "x");
+        cr_assert(has_its_turn(max, 20), "max_calls %zu: %s", max, order);
+        end();
+    }
+}
+
+Test(run, timers_get_their_turn_beside_timers_that_restart_in_the_past)
+{
+    begin();
+    tw_call_at_ns(loop, now, note_and_again_now, "p");
+    tw_call_at_ns(loop, now, note, "x");
+    cr_assert_eq(tw_run(loop), 2u);
+    cr_assert_str_eq(order, "px");
+    end();
+}
+
+Test(run, soon_calls_get_their_turn_beside_timers_that_restart_in_the_past)
+{
+    begin();
+    tw_call_at_ns(loop, 0, note_and_again_now, "t");
+    cr_assert_eq(tw_run_max(loop, 1), 1u);
+    tw_call_soon(loop, note, "x");
+    cr_assert(has_its_turn(1, 3));
+    end();
+}
+
+Test(run, posts_come_after_soon_calls_and_before_timers)
+{
+    begin();
+    tw_call_at_ns(loop, now, note, "t");
+    post_push(&loop->posts, note, "p");
+    tw_call_soon(loop, note, "s");
+    cr_assert_eq(tw_next_ns(loop), tw_now_ns(loop));
+    cr_assert_eq(tw_run(loop), 3u);
+    cr_assert_str_eq(order, "spt");
+    end();
+}
+
+Test(run, jump_of_the_clock_is_caught_up_with_in_order)
+{
+    begin();
+    static const char names[] = "abcdefghij";
+    for (int i = 9; i >= 0; i--)
+        tw_call_at_ns(loop, now + ((uint64_t)1 << (6 * i)), note, (void *)(uintptr_t)&names[i]);
+    cr_assert_eq(tw_advance(loop, UINT64_MAX), 10u);
+    cr_assert_str_eq(order, names);
+    end();
+}
