@@ -52,7 +52,6 @@ Test(bad_input, null_loop_where_a_handle_is_answered)
 Test(bad_input, null_loop_where_true_or_false_is_answered)
 {
     EXPECT_EINVAL(!tw_cancel(NULL, the_call));
-    EXPECT_EINVAL(!tw_pending(NULL, the_call));
     EXPECT_EINVAL(!tw_reschedule_later(NULL, the_call, 1.0));
     EXPECT_EINVAL(!tw_reschedule_later_ns(NULL, the_call, 1));
     EXPECT_EINVAL(!tw_reschedule_at(NULL, the_call, 1.0));
@@ -64,16 +63,26 @@ Test(bad_input, null_loop_where_a_number_is_answered)
     EXPECT_EINVAL(tw_run(NULL) == 0);
     EXPECT_EINVAL(tw_run_max(NULL, 5) == 0);
     EXPECT_EINVAL(tw_advance(NULL, 5) == 0);
-    EXPECT_EINVAL(tw_time_ns(NULL) == 0);
-    EXPECT_EINVAL(isnan(tw_time(NULL)));
-    EXPECT_EINVAL(tw_now_ns(NULL) == 0);
     EXPECT_EINVAL(tw_timeout_ms(NULL) == -1);
     EXPECT_EINVAL(tw_reserve(NULL, 1) == -1);
     EXPECT_EINVAL(tw_reserve_embedded(NULL, 1) == -1);
-    EXPECT_EINVAL(tw_pending_count(NULL) == 0);
     EXPECT_EINVAL(tw_timer_start_later_ns(NULL, &the_timer, 1) == -1);
     EXPECT_EINVAL(tw_timer_start_at_ns(NULL, &the_timer, 1) == -1);
     cr_assert(!tw_timer_active(&the_timer));
+}
+
+Test(bad_input, null_loop_where_something_is_only_read)
+{
+    errno = 0;
+    cr_assert_eq(tw_time_ns(NULL), 0);
+    cr_assert(isnan(tw_time(NULL)));
+    cr_assert_eq(tw_now_ns(NULL), 0);
+    cr_assert_eq(tw_pending_count(NULL), 0);
+    cr_assert_null(tw_context_current(NULL));
+    cr_assert_eq(errno, 0);
+    cr_assert(!tw_pending(NULL, the_call));
+    cr_assert_eq(tw_when_ns(NULL, the_call), NEVER);
+    cr_assert_eq(tw_next_ns(NULL), NEVER);
 }
 
 Test(bad_input, null_callback)
@@ -95,11 +104,11 @@ Test(bad_input, null_timer)
 {
     EXPECT_EINVAL(tw_timer_start_later_ns(the_loop, NULL, 1) == -1);
     EXPECT_EINVAL(tw_timer_start_at_ns(the_loop, NULL, 1) == -1);
-    EXPECT_EINVAL(!tw_timer_active(NULL));
+    cr_assert(!tw_timer_active(NULL));
+    cr_assert_eq(tw_timer_when_ns(NULL), NEVER);
     tw_timer_init(NULL, record, NULL);
     tw_timer_stop(the_loop, NULL);
     tw_timer_park(the_loop, NULL);
-    tw_timer_when_ns(NULL);
     tw_stats_get(the_loop, NULL);
 }
 
@@ -165,7 +174,6 @@ Test(null_loop, functions_that_answer_nothing_do_nothing)
     cr_assert(tw_timer_active(&the_timer), "it is active on its loop still");
     tw_run(the_loop);
     expect_fired(1);
-    EXPECT_EINVAL(tw_context_current(NULL) == NULL);
     EXPECT_EINVAL(tw_context_set(NULL, NULL) == NULL);
     errno = 0;
     tw_loop_free(NULL);

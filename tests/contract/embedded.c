@@ -422,6 +422,42 @@ Test(two_loops, timer_that_is_parked_on_one_is_refused_by_the_other_until_stoppe
     loop_free(the_loop);
 }
 
+/* The header promises it among eight loops made one after another. */
+Test(two_loops, timer_of_one_is_refused_by_the_seven_others_and_left_alone_by_them)
+{
+    tw_timer timer;
+    tw_loop *loops[8];
+
+    tw_timer_init(&timer, record, ID(1));
+    for (int i = 0; i < 8; i++) {
+        loops[i] = loop_new();
+    }
+    for (int owner = 0; owner < 8; owner++) {
+        cr_assert_eq(tw_timer_start_at_ns(loops[owner], &timer, START + SECOND), 0);
+        for (int i = 1; i < 8; i++) {
+            tw_loop *other = loops[(owner + i) % 8];
+
+            errno = 0;
+            cr_assert_eq(tw_timer_start_at_ns(other, &timer, START), -1);
+            cr_assert_eq(errno, EBUSY);
+            errno = 0;
+            tw_timer_stop(other, &timer);
+            cr_assert_eq(errno, EBUSY);
+            errno = 0;
+            tw_timer_park(other, &timer);
+            cr_assert_eq(errno, EBUSY);
+            cr_assert_eq(tw_timer_when_ns(&timer), START + SECOND);
+        }
+        check_loop(loops[owner]);
+        tw_timer_stop(loops[owner], &timer);
+        cr_assert(!tw_timer_active(&timer));
+    }
+    for (int i = 0; i < 8; i++) {
+        tw_loop_free(loops[i]);
+    }
+    cr_assert_eq(heap.live_blocks, 0);
+}
+
 Test(two_loops, timer_left_pending_in_a_freed_loop_may_be_started_on_another)
 {
     tw_timer timers[3];
