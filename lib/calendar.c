@@ -201,7 +201,7 @@ void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline
 {
     unsigned slot = timer_slot(timer);
     calendar_forget_next(calendar, timer->deadline_);
-    calendar->parked -= timer_parked(timer);
+    calendar->unparks += timer_parked(timer);
     if (stays(calendar, timer, slot, deadline)) {
         schedule(calendar, timer, deadline, slot);
         keep_next(calendar, deadline);
@@ -217,7 +217,7 @@ void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline
 void calendar_remove(struct calendar *calendar, tw_timer *timer)
 {
     if (timer_parked(timer))
-        calendar->parked--;
+        calendar->park_ends++;
     else
         calendar_forget_next(calendar, timer->deadline_);
     take_out(calendar, timer);
@@ -232,7 +232,7 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer)
 static bool settle(struct calendar *calendar, tw_timer *timer)
 {
     if (timer_parked(timer)) {
-        calendar->parked--;
+        calendar->park_ends++;
         timer_set_unplaced(timer);
         return false;
     }
@@ -595,7 +595,7 @@ tw_timer *calendar_drain(struct calendar *calendar)
             wheel_mark_empty(wheel, slot);
     }
     if (timer) {
-        calendar->parked -= timer_parked(timer);
+        calendar->park_ends += timer_parked(timer);
         timer_set_unplaced(timer);
     }
     return timer;

@@ -43,7 +43,9 @@ struct calendar {
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */
     bool running;           /* a run is under way: fresh timers must wait */
-    size_t parked;          /* cells of parked timers */
+    uint64_t parks;         /* timers parked */
+    uint64_t unparks;       /* started again from there */
+    uint64_t park_ends;     /* forgotten there */
     uint64_t relocated;     /* moves that had to leave their place */
 
     uint64_t ready_ns;      /* no timer that is ready is due before this */
@@ -93,6 +95,15 @@ TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline
         calendar->next_ns = 0;
 }
 
+/* The slot of a timer of ours that waits in the wheel with no other state than
+ * these flags; else WHEEL_ALL_SLOTS or more. Tag and flags are above the slot,
+ * so that one comparison tells. */
+TW_INLINE unsigned calendar_wheel_slot(const struct calendar *calendar, const tw_timer *timer,
+                                       unsigned flags)
+{
+    return timer->state_ - (calendar->tag + flags + 1);
+}
+
 /* calendar_move where it is a store: if the timer waits in the wheel, with no other
  * state than these flags, and the new deadline is not before the old one (which
  * its slot is visited in time for), nor due by the run under way. Else it does
@@ -102,9 +113,7 @@ TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline
 TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
                                   unsigned flags)
 {
-    /* Tag and flags are above the slot, so this is below WHEEL_ALL_SLOTS only
-     * if they are equal. */
-    unsigned slot = timer->state_ - (calendar->tag + flags + 1);
+    unsigned slot = calendar_wheel_slot(calendar, timer, flags);
     uint64_t before = timer->deadline_;
     if (TW_UNLIKELY(deadline <= calendar->horizon_ns || deadline < before ||
                     slot >= WHEEL_ALL_SLOTS))
@@ -115,23 +124,53 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
     timer_set_sequence(timer, calendar->sequence);
     if (flags & TIMER_PARKED) {
         timer->state_ = (uint16_t)(timer->state_ & ~TIMER_PARKED);
-        calendar->parked--;
+        calendar->unparks++;
     }
     return true;
 }
 
-/* Keeps the place of an active timer, where it may be of use again (in the
- * wheel and the heap, and not in a queue); it will not become due. */
-TW_INLINE void calendar_park(struct calendar *calendar, tw_timer *timer)
+/* calendar_park and calendar_remove for the commonest case, an active timer of
+ * ours in the wheel; else they do nothing and answer false. */
+TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_timer *timer, unsigned flags)
+{
+    if (TW_UNLIKELY(calendar_wheel_slot(calendar, timer, flags) >= WHEEL_ALL_SLOTS))
+        return false;
+    calendar_forget_next(calendar, timer->deadline_);
+    timer->state_ |= TIMER_PARKED;
+    calendar->parks++;
+    return true;
+}
+
+TW_INLINE bool calendar_remove_from_wheel(struct calendar *calendar, tw_timer *timer)
+{
+    unsigned slot = calendar_wheel_slot(calendar, timer, 0);
+    if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS))
+        return false;
+    calendar_forget_next(calendar, timer->deadline_);
+    wheel_remove(&calendar->wheel, &calendar->cells, slot, timer);
+    timer_set_unplaced(timer);
+    return true;
+}
+
+/* Keeps the place of an active timer where it may be of use again: it will not
+ * become due. Answers false, having forgotten it, where it is not: in a queue. */
+TW_INLINE bool calendar_park(struct calendar *calendar, tw_timer *timer)
 {
     unsigned slot = timer_slot(timer);
     if (TW_UNLIKELY(slot == SLOT_RUN || slot == SLOT_SOON)) {
         calendar_remove(calendar, timer);
-        return;
+        return false;
     }
     calendar_forget_next(calendar, timer->deadline_);
     timer->state_ |= TIMER_PARKED;
-    calendar->parked++;
+    calendar->parks++;
+    return true;
+}
+
+/* Cells held for parked timers. */
+TW_INLINE size_t calendar_parked(const struct calendar *calendar)
+{
+    return (size_t)(calendar->parks - calendar->unparks - calendar->park_ends);
 }
 
 /* A run begins at this clock reading, not below an earlier one, and ends. */

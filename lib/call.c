@@ -67,16 +67,18 @@ static struct node *new_call(tw_loop *loop, uint64_t when_ns, tw_callback *callb
     return node;
 }
 
-/* The call has its place, or there was no memory for one. */
-static tw_handle finish_call(tw_loop *loop, struct node *node, int placed, tw_context *context)
+/* There was no memory for the call's place. */
+static tw_handle give_up_call(tw_loop *loop, struct node *node)
 {
-    if (TW_UNLIKELY(placed != 0)) {
-        pool_give(&loop->pool, node);
-        errno = ENOMEM;
-        return 0;
-    }
+    pool_give(&loop->pool, node);
+    errno = ENOMEM;
+    return 0;
+}
+
+/* The call has its place. */
+static tw_handle finish_call(tw_loop *loop, struct node *node, tw_context *context)
+{
     node->context = context ? context : loop->context;
-    loop_count_start(loop);
     tw_handle handle = pool_handle(node);
     context_retain(node->context);
     TW_ASSERT_SOUND(loop);
@@ -90,17 +92,19 @@ static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_n
     if (!node)
         return 0;
     node->interval_ns = interval_ns;
-    int placed = 0;
     tw_timer *timer = &node->timer;
+    /* A cancelled call's node, which still has its place. */
     if (TW_LIKELY(calendar_push_back(&loop->calendar, timer, when_ns, TIMER_NODE | TIMER_PARKED)))
-        return finish_call(loop, node, 0, context);
+        return finish_call(loop, node, context);
     if (timer_placed(timer)) {
         calendar_move(&loop->calendar, timer, when_ns);
-    } else {
-        timer->state_ = TIMER_NODE;
-        placed = calendar_start(&loop->calendar, timer, when_ns);
+        return finish_call(loop, node, context);
     }
-    return finish_call(loop, node, placed, context);
+    timer->state_ = TIMER_NODE;
+    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
+        return give_up_call(loop, node);
+    loop->counts.starts++;
+    return finish_call(loop, node, context);
 }
 
 tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
@@ -114,9 +118,11 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
     if (timer_placed(&node->timer))
         calendar_remove(&loop->calendar, &node->timer);
     node->timer.state_ = TIMER_NODE;
-    int placed = calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns);
+    if (calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns) != 0)
+        return give_up_call(loop, node);
     loop->soon_last = loop->calendar.sequence;
-    return finish_call(loop, node, placed, NULL);
+    loop->counts.starts++;
+    return finish_call(loop, node, NULL);
 }
 
 tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback, void *arg)
@@ -201,8 +207,8 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
     struct node *node = find(loop, handle);
     if (!node)
         return false;
-    calendar_park(&loop->calendar, &node->timer);
-    loop_count_cancel(loop);
+    if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE))
+        loop->counts.stops += !calendar_park(&loop->calendar, &node->timer);
     context_release(call_retire(loop, node));
     TW_ASSERT_SOUND(loop);
     return true;
@@ -228,7 +234,7 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
         loop_look_at_move(loop, when_ns);
         calendar_move(&loop->calendar, &node->timer, when_ns);
     }
-    loop->rearmed++;
+    loop->counts.rearmed++;
     TW_ASSERT_SOUND(loop);
     return true;
 }

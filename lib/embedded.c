@@ -41,7 +41,7 @@ static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     timer->state_ = 0;
     if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
         return fail(ENOMEM);
-    loop_count_start(loop);
+    loop->counts.starts++;
     return 0;
 }
 
@@ -50,15 +50,12 @@ static int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
         return fail(EBUSY);
-    bool parked = timer_parked(timer);
-    if (parked && !loop_may_start(loop, when_ns))
+    if (!timer_parked(timer))
+        loop->counts.rearmed++;
+    else if (!loop_may_start(loop, when_ns))
         return -1;
     loop_look_at_move(loop, when_ns);
     calendar_move(&loop->calendar, timer, when_ns);
-    if (parked)
-        loop_count_start(loop);
-    else
-        loop->rearmed++;
     return 0;
 }
 
@@ -69,14 +66,11 @@ TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
     if (calendar_push_back(calendar, timer, when_ns, 0))
-        loop->rearmed++;
+        loop->counts.rearmed++;
     else if (!timer_placed(timer))
         result = start(loop, timer, when_ns);
     /* A parked one: the timeout of the next request. */
-    else if (loop->pending < loop->max_pending &&
-             calendar_push_back(calendar, timer, when_ns, TIMER_PARKED))
-        loop_count_start(loop);
-    else
+    else if (loop->guarded || !calendar_push_back(calendar, timer, when_ns, TIMER_PARKED))
         result = move(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
@@ -94,17 +88,12 @@ int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
     return start_at(loop, timer, bits_add_saturated(loop_read_clock(loop), delay_ns));
 }
 
-/* Whether this loop holds the timer; else, if another one does, EBUSY. */
-TW_INLINE bool held_here(const tw_loop *loop, const tw_timer *timer)
+/* Whether this loop holds the timer, not NULL; else, if another one does, EBUSY. */
+static bool held_here(const tw_loop *loop, const tw_timer *timer)
 {
-    if (TW_UNLIKELY(!loop || !timer)) {
-        errno = EINVAL;
-        return false;
-    }
-    TW_ASSERT_OWNED(loop);
     if (!timer_placed(timer))
         return false;
-    if (TW_LIKELY(calendar_owns(&loop->calendar, timer)))
+    if (calendar_owns(&loop->calendar, timer))
         return true;
     errno = EBUSY;
     return false;
@@ -112,19 +101,30 @@ TW_INLINE bool held_here(const tw_loop *loop, const tw_timer *timer)
 
 void tw_timer_stop(tw_loop *loop, tw_timer *timer)
 {
-    if (!held_here(loop, timer))
+    if (TW_UNLIKELY(!loop || !timer)) {
+        errno = EINVAL;
         return;
-    if (TW_LIKELY(!timer_parked(timer)))
-        loop_count_cancel(loop);
-    calendar_remove(&loop->calendar, timer);
+    }
+    TW_ASSERT_OWNED(loop);
+    if (calendar_remove_from_wheel(&loop->calendar, timer)) {
+        loop->counts.stops++;
+    } else if (held_here(loop, timer)) {
+        loop->counts.stops += !timer_parked(timer);
+        calendar_remove(&loop->calendar, timer);
+    }
     TW_ASSERT_SOUND(loop);
 }
 
 void tw_timer_park(tw_loop *loop, tw_timer *timer)
 {
-    if (!held_here(loop, timer) || timer_parked(timer))
+    if (TW_UNLIKELY(!loop || !timer)) {
+        errno = EINVAL;
         return;
-    calendar_park(&loop->calendar, timer);
-    loop_count_cancel(loop);
+    }
+    TW_ASSERT_OWNED(loop);
+    if (calendar_park_in_wheel(&loop->calendar, timer, 0))
+        return;
+    if (held_here(loop, timer) && !timer_parked(timer))
+        loop->counts.stops += !calendar_park(&loop->calendar, timer);
     TW_ASSERT_SOUND(loop);
 }

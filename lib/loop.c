@@ -123,7 +123,7 @@ static void drop_all(tw_loop *loop)
         tw_callback *callback = timer->callback_;
         void *arg = timer->arg_;
         tw_context *context = NULL;
-        loop->pending--;
+        loop->counts.dropped++;
         if (timer_is_node(timer))
             context = call_retire(loop, pool_node_of(timer));
         drop(loop, callback, arg);
@@ -145,7 +145,7 @@ void tw_loop_free(tw_loop *loop)
         return;
     }
     loop->closing = true;
-    loop->max_pending = 0;
+    loop->guarded = true;
     drop_all(loop);
     runner_free(loop);
     calendar_free(&loop->calendar);
@@ -157,7 +157,7 @@ void tw_loop_free(tw_loop *loop)
 /* There may be no room for it, or it may be due before the runner's alarm. */
 TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
 {
-    if (loop->closing || loop->pending >= loop->pending_cap) {
+    if (loop->closing || loop_pending(loop) >= loop->pending_cap) {
         errno = loop->closing ? EBUSY : ENOBUFS;
         return false;
     }
@@ -219,7 +219,7 @@ size_t tw_pending_count(const tw_loop *loop)
     if (!loop)
         return 0;
     TW_ASSERT_OWNED(loop);
-    return loop->pending;
+    return loop_pending(loop);
 }
 
 void tw_stats_get(const tw_loop *loop, tw_stats *out)
@@ -232,14 +232,14 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
     const struct calendar *calendar = &loop->calendar;
     tw_stats stats = {
         .size = out->size,
-        .pending = loop->pending,
-        .parked = calendar->parked,
+        .pending = loop_pending(loop),
+        .parked = calendar_parked(calendar),
         .overflow = calendar->heap.count,
         .bytes = loop->memory.bytes,
-        .started = loop->started,
-        .fired = loop->fired,
-        .cancelled = loop->cancelled,
-        .rearmed = loop->rearmed,
+        .started = loop_started(loop),
+        .fired = loop->counts.fired,
+        .cancelled = loop_cancelled(loop),
+        .rearmed = loop->counts.rearmed,
         .moved = calendar->moved,
         .moved_max = calendar->moved_max,
         .relocated = calendar->relocated,

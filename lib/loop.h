@@ -17,12 +17,21 @@
 #include "post.h"
 #include "runner.h"
 
+/* Each start, stop and firing counts in one place: here, or by calendar_park and
+ * the moves of parked timers in the calendar. What tw_stats tells is made of
+ * them when it is asked for. */
+struct loop_counts {
+    uint64_t starts;                /* of what had no place */
+    uint64_t stops;                 /* of what lost its place by it */
+    uint64_t fired;
+    uint64_t rearmed;               /* moved while pending */
+    uint64_t dropped;               /* by tw_loop_free */
+};
+
 struct tw_loop {
     /* Hot: touched by starts and stops. */
-    size_t pending;                 /* calls and timers that will still run */
-    size_t max_pending;             /* SIZE_MAX: no cap; 0 while loop_look_at_start is to look at
-                                       every start */
-    uint64_t started, fired, cancelled, rearmed; /* see tw_stats */
+    struct loop_counts counts;
+    bool guarded;                   /* loop_look_at_start is to look at every start */
     tw_context *context;            /* the current one; NULL: none */
     uint64_t now_ns;                /* the clock as the last run saw it */
     uint64_t clock_ns;              /* the highest reading of the clock so far */
@@ -65,12 +74,12 @@ TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
 }
 
 /* From now on what is due before alarm_ns is told to the runner; 0: nothing is.
- * Moves compare with alarm_ns. Starts, the hot path, do not: the comparison with
- * max_pending, which they make anyway, sends them to loop_look_at_start. */
+ * Moves compare with alarm_ns. Starts, the hot path, do not: the flag that the
+ * cap on pending timers needs anyway sends them to loop_look_at_start. */
 TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
     loop->alarm_ns = alarm_ns;
-    loop->max_pending = alarm_ns != 0 ? 0 : loop->pending_cap;
+    loop->guarded = alarm_ns != 0 || loop->pending_cap != SIZE_MAX;
 }
 
 /* Something pending moves to this deadline. */
@@ -80,7 +89,7 @@ TW_INLINE void loop_look_at_move(tw_loop *loop, uint64_t when_ns)
         runner_hurry(loop, when_ns);
 }
 
-/* The start of something while max_pending is reached: whether it may be started
+/* The start of something while the loop is guarded: whether it may be started
  * all the same; else sets errno. */
 bool loop_look_at_start(tw_loop *loop, uint64_t when_ns);
 
@@ -88,19 +97,24 @@ bool loop_look_at_start(tw_loop *loop, uint64_t when_ns);
  * soon calls); else sets errno. */
 TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
 {
-    return TW_LIKELY(loop->pending < loop->max_pending) || loop_look_at_start(loop, when_ns);
+    return TW_LIKELY(!loop->guarded) || loop_look_at_start(loop, when_ns);
 }
 
-TW_INLINE void loop_count_start(tw_loop *loop)
+TW_INLINE uint64_t loop_started(const tw_loop *loop)
 {
-    loop->pending++;
-    loop->started++;
+    return loop->counts.starts + loop->calendar.unparks;
 }
 
-TW_INLINE void loop_count_cancel(tw_loop *loop)
+TW_INLINE uint64_t loop_cancelled(const tw_loop *loop)
 {
-    loop->pending--;
-    loop->cancelled++;
+    return loop->counts.stops + loop->calendar.parks;
+}
+
+/* Calls and timers that will still run. */
+TW_INLINE size_t loop_pending(const tw_loop *loop)
+{
+    return (size_t)(loop_started(loop) - loop_cancelled(loop) - loop->counts.fired -
+                    loop->counts.dropped);
 }
 
 /* In builds with TW_CHECKED >= 3: the full walk, after every public call. */

@@ -60,7 +60,7 @@ static void fire_call(tw_loop *loop, struct node *node)
          * a second reference, so that its context outlives that. */
         context = node->context;
         context_retain(context);
-        loop_count_start(loop);
+        loop->counts.starts++;
         calendar_restart(&loop->calendar, &node->timer,
                          next_deadline(loop, node->timer.deadline_, node->interval_ns));
     } else {
@@ -73,8 +73,7 @@ static void fire_call(tw_loop *loop, struct node *node)
 /* The timer has been taken out of its place. */
 TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
 {
-    loop->pending--;
-    loop->fired++;
+    loop->counts.fired++;
     if (timer_is_node(timer)) {
         fire_call(loop, pool_node_of(timer));
         return;
@@ -101,8 +100,8 @@ static void run_posts(tw_loop *loop, struct run *run)
 {
     struct post post;
     while (!full(run) && post_next(&loop->posts, &post)) {
-        loop->fired++;
-        loop->started++;
+        loop->counts.fired++;
+        loop->counts.starts++;
         run->calls++;
         tw_context *outer = loop->context;
         call(loop, post.callback, post.arg);
@@ -226,7 +225,7 @@ uint64_t tw_next_ns(tw_loop *loop)
     struct calendar *calendar = &loop->calendar;
     if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
         return loop->now_ns;
-    if (loop->pending == 0)
+    if (loop_pending(loop) == 0)
         return BITS_NEVER;
     uint64_t next = calendar_next_ns(calendar);
     if (next == BITS_NEVER)
