@@ -47,15 +47,15 @@
  *                timer, except running the loop and freeing it: those are
  *                refused with EBUSY.
  *     Times      A time that does not fit saturates. Seconds are multiplied by
- *                1e9 as doubles are, and rounded up to the next nanosecond: 0.1
- *                is 100,000,000 ns. NaN is refused with EINVAL; a negative
+ *                1e9 as doubles, and rounded up to the next nanosecond: 0.1 is
+ *                100,000,000 ns. NaN is refused with EINVAL; a negative
  *                delay or a past deadline is due at the next run; +infinity
  *                and UINT64_MAX are never due, but count as pending and can be
  *                cancelled.
  *     Misuse     A NULL loop, callback, handle-less call or timer that was not
  *                initialised is answered with EINVAL (`false`, 0, or nothing
- *                done, where the function returns no int). Functions that only
- *                read leave errno alone.
+ *                done, where the function returns no int; functions that only
+ *                read may leave errno alone).
  *     Cost       O(1) means constant and independent of the number of timers.
  *                Within the wheel's span (tick * 2^25: 9.8 hours with the
  *                default tick) insert, cancel and move are O(1); beyond it
@@ -195,7 +195,10 @@ TW_API bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_n
  * Cost: what is due, plus an even share of what must move closer. */
 TW_API size_t tw_run(tw_loop *loop);
 
-/* The same, but makes at most max_calls calls. The rest stays due, in order. */
+/* The same, but makes at most max_calls calls. The rest stays due, in order. A
+ * run that is cut short among the calls of tw_call_soon is continued by the
+ * next: what its callbacks have scheduled with tw_call_soon waits until the
+ * timers that are due have had their turn. */
 TW_API size_t tw_run_max(tw_loop *loop, size_t max_calls);
 
 /* The same as tw_run with the caller's own reading of the clock. A reading

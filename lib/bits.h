@@ -38,16 +38,29 @@ static inline uint64_t bits_shift_saturated(uint64_t a, unsigned shift)
     return a > (UINT64_MAX >> shift) ? UINT64_MAX : a << shift;
 }
 
-/* Seconds to ns, rounded up; negative is 0, too large is UINT64_MAX. Not NaN. */
+static inline uint64_t bits_round_up(double ns)
+{
+    uint64_t whole = (uint64_t)ns;
+    return whole + ((double)whole < ns);
+}
+
+/* Seconds to ns, rounded up; negative is 0, too large is UINT64_MAX. Not NaN.
+ *
+ * The product is a double's, so that 0.1 and 1.1, which are a little more than
+ * they look, are the 100,000,000 and 1,100,000,000 ns they are meant to be: the
+ * difference is far below what a double of that size can tell. From 2^53 ns on
+ * (104 days) doubles are coarser than a ns, and whole seconds are taken apart. */
 static inline uint64_t bits_ns_from_seconds(double seconds)
 {
     double ns = seconds * 1e9;
     if (!(ns > 0))
         return 0;
-    if (ns >= 18446744073709551616.0) /* 2^64 */
+    if (ns < 9007199254740992.0) /* 2^53 */
+        return bits_round_up(ns);
+    if (seconds >= 18446744073.0) /* the last whole second of 2^64 ns */
         return UINT64_MAX;
-    uint64_t whole = (uint64_t)ns;
-    return whole + ((double)whole < ns);
+    uint64_t whole = (uint64_t)seconds;
+    return whole * 1000000000u + bits_round_up((seconds - (double)whole) * 1e9);
 }
 
 /* A clock reading is kept below BITS_NEVER. */

@@ -118,6 +118,8 @@ static void run_soon(tw_loop *loop, struct run *run)
     struct calendar *calendar = &loop->calendar;
     if (!loop->soon_cut || timer_scheduled_before(loop->run_end, loop->soon_last))
         loop->soon_end = calendar->sequence;
+    if (!loop->soon_cut)
+        post_collect(&loop->posts);
     for (;;) {
         tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
         uint64_t sequence = timer ? timer_sequence(timer) : 0;
@@ -171,11 +173,11 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
         return 0;
     loop->running = true;
     calendar_begin_run(&loop->calendar, loop->now_ns);
-    post_collect(&loop->posts);
     bool continued = loop->soon_cut;
     run_soon(loop, &run);
     run_timers(loop, &run);
     if (continued && run.calls == 0) {
+        /* The run that was cut short had nothing left: this is a new one. */
         loop->soon_cut = false;
         run_soon(loop, &run);
     }
