@@ -12,7 +12,7 @@
 #include "random.h"
 #include "supply.h"
 
-#define ENTRIES 240
+#define ENTRIES 900
 
 /* Bits of a deadline within the wheel's span, in ticks. */
 #define SPAN_BITS (TW_LEVEL_BITS * TW_LEVELS + 1)
@@ -575,7 +575,8 @@ static void step(void)
 static void draw_profile(void)
 {
     struct profile *profile = &m.profile;
-    profile->entries = one_in(4) ? 1 + (unsigned)word_below(8) : ENTRIES;
+    static const unsigned entries[] = {8, 60, 240, 240, 240, ENTRIES};
+    profile->entries = 1 + (unsigned)word_below(entries[word_below(6)]);
     profile->tick_shift = one_in(8) ? 1 + (unsigned)word_below(63) : 1 + (unsigned)word_below(12);
     unsigned span = profile->tick_shift + SPAN_BITS;
     profile->delay_bits = span + (unsigned)word_below(4) - (unsigned)word_below(SPAN_BITS);
