@@ -1,0 +1,320 @@
+"""What the report says, apart from its form: tables and sentences, which page.py
+writes as HTML and publish.py as Markdown."""
+
+import dataclasses
+
+from figures import (ADVANCE_COUNTERS, ADVANCE_WORKLOADS, NOISY_PERCENT, is_orientation, is_ours,
+                     is_peer)
+from table import number
+import svg
+
+
+@dataclasses.dataclass
+class Table:
+    """`groups` stands above `head`: (words, columns spanned). The first column names the row."""
+
+    title: str
+    head: list
+    rows: list  # of (kind: limit, ours, theirs or plain; cells)
+    groups: list | None = None
+    notes: list = dataclasses.field(default_factory=list)
+
+
+def kind_of(contender):
+    return "limit" if contender == "limit" else "ours" if is_ours(contender) else "theirs"
+
+
+def times(ratio):
+    return "–" if ratio is None else f"{ratio:.2f}×" if ratio < 99.5 else f"{ratio:,.0f}×"
+
+
+def percent(value):
+    return "–" if value is None else f"{value:.0f} %"
+
+
+def label(measured, contender, workload=None):
+    """The row's name, with what the contender did wrong."""
+    marks = measured.marks(contender, workload)
+    name = f"{contender} *" if is_orientation(contender) else contender
+    return f"{name} ({', '.join('fires ' + mark for mark in marks)})" if marks else name
+
+
+# ------------------------------------------------------------------- the figures
+
+def cost_table(measured, workload, counter, title):
+    sizes = measured.results.sizes(workload)
+    rows = []
+    for name in measured.contenders():
+        cells = [measured.cell(workload, counter, name, size) for size in sizes]
+        if any(cells):
+            rows.append((kind_of(name), [label(measured, name, workload),
+                                         *(text for cell in cells for text in cost_cells(cell))]))
+    groups = [("", 1), *((f"{size:,} timers", 5) for size in sizes)]
+    head = ["contender", *(["ns", "min", "cv", "× limit", "× peer"] * len(sizes))]
+    return Table(title, head, rows, groups, absences(measured, workload))
+
+
+def cost_cells(cell):
+    if cell is None:
+        return ["–"] * 5
+    noisy = cell.cv_percent is not None and cell.cv_percent > NOISY_PERCENT
+    return [number(cell.median), number(cell.minimum),
+            percent(cell.cv_percent) + (" ~" if noisy else ""), times(cell.of_limit),
+            times(cell.of_peer)]
+
+
+def absences(measured, workload):
+    """Who does not take part in a workload, and why: "far/list-wheel: the reason"."""
+    lines = [line.split("/", 1)[1] for line in sorted(measured.results.absent)
+             if line.startswith(workload + "/")]
+    return [f"Not run: {line}." for line in lines]
+
+
+def glance_tables(measured):
+    """The figures at the largest and at the smallest size, side by side."""
+    sizes = sorted({key[2] for key in measured.results.runs})
+    picked = [sizes[-1]] if len(sizes) == 1 else [sizes[-1], sizes[0]]
+    tables = [glance_table(measured, size) for size in picked]
+    return [table for table in tables if table.rows]
+
+
+def glance_table(measured, timers):
+    ours = [name for name in measured.contenders() if is_ours(name)]
+    rows = []
+    for workload, counter, title in measured.figures():
+        costs = [measured.median(workload, counter, name, timers) for name in ("limit", *ours)]
+        peer = measured.best(workload, counter, timers, is_peer)
+        if not any(costs):
+            continue
+        best = measured.best(workload, counter, timers, is_ours)
+        of_limit = best[1] / costs[0] if best and costs[0] else None
+        of_peer = best[1] / peer[1] if best and peer and peer[1] else None
+        rows.append(("plain", [title, *map(dash, costs),
+                               f"{number(peer[1])} {peer[0]}" if peer else "–",
+                               times(of_limit), times(of_peer)]))
+    head = ["ns per operation", "limit", *(name.replace("tickwheel-", "") for name in ours),
+            "best peer", "best of ours × limit", "× peer"]
+    return Table(f"{timers:,} timers", head, rows)
+
+
+def dash(value):
+    return "–" if value is None else number(value)
+
+
+# ------------------------------------------------------------------ where it loses
+
+def losses_sentence(measured):
+    won, lost = measured.comparisons()
+    if won + lost == 0:
+        return "There is nothing to compare with: the run has no peer, or none of tickwheel's own."
+    if lost == 0:
+        return (f"In none of the {won} comparisons of cost is the best peer faster than the best "
+                "tickwheel contender.")
+    return (f"In {lost} of the {won + lost} comparisons of cost (a figure at one size), the best "
+            "peer is faster than every tickwheel contender.")
+
+
+def losses_table(measured, by_all):
+    """by_all: where no tickwheel contender is best; else where only some are behind."""
+    losses = [loss for loss in measured.losses() if loss.is_best_of_ours == by_all]
+    rows = [("plain", [loss.what, f"{loss.timers:,}", loss.ours,
+                       f"{number(loss.our_value)} {loss.unit}", loss.peer,
+                       f"{number(loss.peer_value)} {loss.unit}", more(loss),
+                       "yes" if loss.is_clear else "no"]) for loss in losses]
+    title = ("No tickwheel contender is best" if by_all
+             else "Another tickwheel contender is best, but this one is behind a peer")
+    return Table(title, ["figure", "timers", "ours", "", "best peer", "", "more by",
+                         "beyond noise"], rows)
+
+
+def more(loss):
+    if loss.more_percent < 0.5:
+        return "< 1 %"
+    return percent(loss.more_percent) if loss.more_percent < 500 else (
+        times(loss.our_value / loss.peer_value))
+
+
+# --------------------------------------------------------- beyond cost per operation
+
+def advance_tables(measured):
+    tables = []
+    for workload in ADVANCE_WORKLOADS:
+        timers, found = measured.advances(workload)
+        if found:
+            rows = [(kind_of(name), [label(measured, name, workload), *map(svg.duration, took)])
+                    for name, took in found.items()]
+            tables.append(Table(f"{workload}: one advance at {timers:,} timers",
+                                ["contender", "median", "99 %", "99.9 %", "longest"], rows))
+    assert len(ADVANCE_COUNTERS) == 4  # the head names as many
+    return tables
+
+
+def memory_table(measured):
+    sizes = measured.results.sizes("fill")
+    rows = []
+    for name in measured.contenders():
+        held = [measured.median("fill", "bytes_per_timer", name, size) for size in sizes]
+        if any(held):
+            rows.append((kind_of(name), [name, *(f"{value:.1f}" if value else "–"
+                                                 for value in held)]))
+    return Table("Bytes a timer, what the caller embeds included",
+                 ["contender", *(f"{size:,}" for size in sizes)], rows)
+
+
+def sleeper_table(measured):
+    rows = []
+    for timers in measured.results.sizes("sleeper"):
+        for name in measured.contenders():
+            wakes = measured.median("sleeper", "wakes", name, timers)
+            longest = measured.median("sleeper", "max_ns", name, timers)
+            if wakes is not None and longest is not None and name != "limit":
+                late = measured.lateness_ns("sleeper", name, timers)
+                rows.append((kind_of(name), [name, f"{timers:,}", f"{wakes:,.0f}",
+                                             svg.duration(longest),
+                                             svg.duration(late) if late else "0"]))
+    return Table("sleeper: wake-ups, the longest of them, and the worst lateness",
+                 ["contender", "timers", "wake-ups", "longest", "latest"], rows)
+
+
+def order_table(measured):
+    """The share of a herd's timers that fired in the order in which they were started."""
+    rows = []
+    for timers in measured.results.sizes("herd")[-1:]:
+        for name in measured.contenders():
+            share = measured.median("herd", "in_order", name, timers)
+            if share is not None and name != "limit":
+                rows.append((kind_of(name), [name, f"{timers:,}", f"{100 * share:.4g} %"]))
+    return Table("herd: timers of one deadline that fired right after the one started before",
+                 ["contender", "timers", "in order"], rows)
+
+
+def moves_table(measured):
+    rows = []
+    for workload in ("fill", "steady"):
+        for name in filter(is_ours, measured.contenders()):
+            for timers in measured.results.sizes(workload):
+                counts = [measured.median(workload, counter, name, timers)
+                          for counter in ("moved_max", "due_max", "even_share")]
+                if None not in counts:
+                    rows.append(("ours", [name, workload, f"{timers:,}",
+                                          *(f"{count:,.0f}" for count in counts)]))
+    return Table("Most timers moved in one tick, beside the most due in one step and the even "
+                 "share", ["contender", "workload", "timers", "moved", "due", "even share"], rows)
+
+
+def threads_table(measured):
+    """The loss per core with one loop on each of several threads."""
+    rows = []
+    for workload, name, timers, threads in sorted(measured.results.runs):
+        together = measured.results.median(workload, name, timers, "operation_ns", threads=threads)
+        alone = measured.median(workload, "operation_ns", name, timers)
+        if threads > 1 and together and alone:
+            rows.append((kind_of(name), [name, workload, f"{timers:,}", str(threads),
+                                         number(alone), number(together),
+                                         percent(100 * (together / alone - 1))]))
+    return Table("One loop per thread: ns per operation on each core",
+                 ["contender", "workload", "timers", "threads", "alone", "together", "loss"], rows)
+
+
+def growth_table(measured):
+    """By how much the cost of an operation grows from the smallest to the largest size."""
+    rows, sizes = [], sorted({key[2] for key in measured.results.runs})
+    for workload, counter, title in measured.figures():
+        cells = []
+        for name in ("limit", *filter(is_ours, measured.contenders())):
+            ends = [measured.median(workload, counter, name, size) for size in
+                    (sizes[0], sizes[-1])]
+            cells.append(times(ends[1] / ends[0]) if all(ends) else "–")
+        if any(cell != "–" for cell in cells):
+            rows.append(("plain", [title, *cells]))
+    head = ["figure", "limit", *filter(is_ours, measured.contenders())]
+    title = f"Growth of the cost from {sizes[0]:,} to {sizes[-1]:,} timers"
+    return Table(title, head, rows if len(sizes) > 1 else [])
+
+
+def behaviour_tables(measured):
+    tables = [sleeper_table(measured), order_table(measured), moves_table(measured),
+              growth_table(measured), threads_table(measured)]
+    return [table for table in tables if table.rows]
+
+
+# --------------------------------------------------------------- warnings and notes
+
+def warnings(measured):
+    """What a reader must know before any figure."""
+    found = [f"VOID: {line}" for line in sorted(measured.results.wrong)]
+    for name in measured.contenders():
+        for mark in measured.marks(name):
+            found.append(f"{name} fires {mark}: {misfires(measured, name, mark)}.")
+    busy = measured.busy()
+    if busy:
+        found.append(f"The machine had other work when the run began (load {busy[0]:.1f} on "
+                     f"{busy[1]} cores): these figures say little.")
+    if measured.repetitions()[0] < 3:
+        found.append("Some figures come from fewer than three repetitions: no spread can be "
+                     "given for them worth its name.")
+    return found
+
+
+def misfires(measured, contender, mark):
+    """Where, and by how much."""
+    found = []
+    for (workload, name, timers, threads), runs in sorted(measured.results.runs.items()):
+        if name != contender or threads != 1:
+            continue
+        early = max(run.get("early", 0) for run in runs)
+        late = measured.lateness_ns(workload, name, timers)
+        if mark == "early" and early:
+            found.append(f"{early:,.0f} of its timers in {workload} at {timers:,}")
+        if mark == "late" and late:
+            found.append(f"by up to {svg.duration(late)} in {workload} at {timers:,}")
+    return "; ".join(found)
+
+
+def missing(measured):
+    """Contenders that are not in the run at all, with the reason."""
+    found = [f"{name}: not installed" for name in sorted(measured.results.missing)]
+    whole = {}
+    for line in sorted(measured.results.absent):
+        where, reason = line.split(": ", 1)
+        workload, contender = where.split("/", 1)
+        whole.setdefault((contender, reason), []).append(workload)
+    return found + [f"{contender}, in {', '.join(workloads)}: {reason}"
+                    for (contender, reason), workloads in sorted(whole.items())]
+
+
+def noise_sentences(measured):
+    fewest, most = measured.repetitions()
+    count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    sentences = [f"Each figure is the median of {count} repetition{'s' if most > 1 else ''}."]
+    spreads = measured.spreads()
+    if not spreads:
+        return sentences + ["With one repetition there is no spread to judge noise by."]
+    half, ninety = (spreads[int(len(spreads) * share)][0] for share in (0.5, 0.9))
+    worst, title, name, timers = spreads[-1]
+    sentences.append(
+        f"Half of the {len(spreads)} figures vary by less than {half:.1f} % (coefficient of "
+        f"variation) between repetitions, nine in ten by less than {ninety:.1f} %; the worst is "
+        f"{title}, {name} at {timers:,} timers, with {worst:.0f} %. A figure that varies by more "
+        f"than {NOISY_PERCENT} % is marked ~.")
+    sentences.append(
+        "A difference counts as beyond noise only where every repetition of the one lies above "
+        "every repetition of the other. Between runs, absolute figures move by a third with the "
+        "hour of the day on a shared machine; the multiples, which come from one run, do so far "
+        "less.")
+    return sentences
+
+
+READING = [
+    "An operation's cost is processor time in nanoseconds, the caller's own 64-byte connection "
+    "record included, which every operation touches as a server's does. Less is better.",
+    "The limit is what no facility that stores anything can beat: for starts, stops and re-arms "
+    "it writes the timer's own record and keeps no order; for expiry it visits the due records in "
+    "an order worked out beforehand and calls their callbacks. “× limit” is the multiple of it.",
+    "“× peer” is the multiple of the best peer: the fastest contender that is neither tickwheel's "
+    "own nor the limit. Below 1, no peer is as fast.",
+    "Time is virtual: all contenders live through the same milliseconds, and a checksum over "
+    "which timer fired at which time must be equal for all, or the run is void.",
+]
+ORIENTATION_NOTE = ("* For orientation only: measured in its own process and in real time; it is "
+                    "no peer in the multiples.")

@@ -1,0 +1,277 @@
+"""What the suite measured, as the report needs it.
+
+Reading and medians are table.py's; here are the multiples, the spread, the
+verdicts on who fires early or late, and the comparisons that tickwheel loses.
+"""
+
+import dataclasses
+import json
+import pathlib
+import statistics
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from table import FIGURES, ORIENTATION, Results, is_ours, is_peer  # noqa: E402
+
+ADVANCE_COUNTERS = ("p50_ns", "p99_ns", "p999_ns", "max_ns")
+# herd is left out: all its timers fire in one advance, which the figure is about.
+ADVANCE_WORKLOADS = ("fill", "steady", "sleeper")
+NOISY_PERCENT = 10
+
+WORKLOADS = {
+    "fill": "N starts with deadlines uniform over 60 s; then time moves on, 1 ms at a time, "
+            "until all have fired.",
+    "steady": "Every timer that fires starts again, uniform over 60 s.",
+    "churn": "A random timer is stopped and started with a new random deadline, "
+             "1,000 times per ms.",
+    "idle": "A random connection's 60 s idle timeout is pushed out, each about every 30 s.",
+    "request": "A 30 s timeout is started, and stopped when it is the oldest; 1,000 per ms.",
+    "proxy": "A simulated proxy: each connection has an idle, a pacing, a request and a total "
+             "deadline, with realistic shares of stop, re-arm and fire.",
+    "herd": "N timers with one deadline.",
+    "far": "Deadlines from a minute to ten years, half of them beyond the wheel's span.",
+    "sleeper": "Nothing is due for a minute, then all N within four seconds; time moves only to "
+               "where the contender asks to be woken.",
+}
+LATENCY = ("Latency mode: which timer comes next depends on what the last operation read, so no "
+           "two cache misses overlap.")
+
+
+class BadInput(Exception):
+    """The results cannot be reported on; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One contender's figure at one size; multiples are None without a base."""
+
+    median: float
+    minimum: float
+    maximum: float
+    cv_percent: float | None
+    of_limit: float | None
+    of_peer: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Loss:
+    """A comparison in which a tickwheel contender is behind the best peer."""
+
+    what: str
+    unit: str
+    timers: int
+    ours: str
+    our_value: float
+    peer: str
+    peer_value: float
+    is_best_of_ours: bool
+    is_clear: bool  # every repetition of ours is behind every one of the peer's
+
+    @property
+    def more_percent(self):
+        return 100 * (self.our_value / self.peer_value - 1)
+
+
+def read(paths):
+    """Answers the results of all files together; raises BadInput."""
+    if not paths:
+        raise BadInput("no result file was named")
+    measured = Measured()
+    for path in paths:
+        measured.read(path)
+    if not measured.results.runs:
+        if measured.results.wrong:
+            raise BadInput("every run is void: " + "; ".join(sorted(measured.results.wrong)))
+        raise BadInput(f"no benchmark was run: {', '.join(map(str, paths))}")
+    return measured
+
+
+class Measured:
+    def __init__(self):
+        self.results = Results()
+        self.contexts = []
+
+    def read(self, path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                data = json.load(file)
+            context, benchmarks = data["context"], data["benchmarks"]
+        except OSError as error:
+            raise BadInput(f"{path}: {error.strerror}") from error
+        except ValueError as error:
+            raise BadInput(f"{path} is not JSON: {error}") from error
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"{path} is not Google Benchmark's JSON: no 'context' or no "
+                           "'benchmarks'") from error
+        try:
+            self.results.read(path)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise BadInput(f"{path}: a run that the suite did not write: {error!r}") from error
+        if benchmarks:
+            self.contexts.append(context)
+
+    # ------------------------------------------------------------- figures
+
+    def contenders(self):
+        return self.results.contenders()
+
+    def figures(self):
+        """(workload, counter, title) of what was measured, in the order of reading."""
+        return [(*key, title) for key, title in FIGURES.items()
+                if any(self.values(*key, name, size)
+                       for name in self.contenders() for size in self.results.sizes(key[0]))]
+
+    def values(self, workload, counter, contender, timers):
+        return self.results.values(workload, contender, timers, counter)
+
+    def median(self, workload, counter, contender, timers):
+        return self.results.median(workload, contender, timers, counter)
+
+    def best(self, workload, counter, timers, eligible):
+        """(name, median) of the cheapest eligible contender, or None."""
+        medians = [(self.median(workload, counter, name, timers), name)
+                   for name in self.contenders() if eligible(name)]
+        medians = [pair for pair in medians if pair[0] is not None]
+        return min(medians)[::-1] if medians else None
+
+    def cell(self, workload, counter, contender, timers):
+        values = self.values(workload, counter, contender, timers)
+        if not values:
+            return None
+        median = statistics.median(values)
+        peer = self.best(workload, counter, timers, is_peer)
+        limit = self.median(workload, counter, "limit", timers)
+        return Cell(median, min(values), max(values), cv_percent(values),
+                    median / limit if limit else None,
+                    median / peer[1] if peer and peer[1] else None)
+
+    def advances(self, workload):
+        """(timers, {contender: quantiles in ns}) at the largest size measured."""
+        for timers in reversed(self.results.sizes(workload)):
+            found = {}
+            for name in self.contenders():
+                took = [self.median(workload, counter, name, timers)
+                        for counter in ADVANCE_COUNTERS]
+                if None not in took:
+                    found[name] = took
+            if found:
+                return timers, found
+        return None, {}
+
+    def memory(self):
+        """(timers, {contender: bytes a timer}) at the largest size measured."""
+        for timers in reversed(self.results.sizes("fill")):
+            held = {name: self.median("fill", "bytes_per_timer", name, timers)
+                    for name in self.contenders()}
+            held = {name: value for name, value in held.items() if value}
+            if held:
+                return timers, held
+        return None, {}
+
+    # ------------------------------------------------------------- verdicts
+
+    def marks(self, contender, workload=None):
+        """What a contender did wrong: ["early", "late"], in one workload or in any."""
+        found = set()
+        for (of_workload, name, timers, _), runs in self.results.runs.items():
+            if name != contender or name == "limit" or workload not in (None, of_workload):
+                continue
+            if any(run.get("early", 0) > 0 for run in runs):
+                found.add("early")
+            if self.lateness_ns(of_workload, name, timers) > 0:
+                found.add("late")
+        return sorted(found)
+
+    def lateness_ns(self, workload, contender, timers):
+        """How late a contender fired by its own fault. Where the suite moves time in steps,
+        the step is not its fault: what the limit has there is taken off."""
+        late = self.median(workload, "late_max_ns", contender, timers) or 0
+        if workload == "sleeper":
+            return late
+        allowed = self.median(workload, "late_max_ns", "limit", timers)
+        return late - allowed if allowed is not None and late > allowed else 0
+
+    def losses(self):
+        """Every comparison that a tickwheel contender loses, the worst first."""
+        found = []
+        for workload, counter, title in self.figures():
+            found += self._losses_in(workload, counter, title, "ns", 1)
+        for workload in ADVANCE_WORKLOADS:
+            for counter, name in (("p999_ns", "99.9 %"), ("max_ns", "the longest")):
+                found += self._losses_in(workload, counter, f"{workload}: one advance, {name}",
+                                         "µs", 1000)
+        found += self._losses_in("fill", "bytes_per_timer", "memory a timer", "bytes", 1)
+        return sorted(found, key=lambda loss: -loss.more_percent)
+
+    def _losses_in(self, workload, counter, title, unit, divisor):
+        found = []
+        for timers in self.results.sizes(workload):
+            peer = self.best(workload, counter, timers, is_peer)
+            best_of_ours = self.best(workload, counter, timers, is_ours)
+            if not peer or not best_of_ours or not peer[1]:
+                continue
+            theirs = self.values(workload, counter, peer[0], timers)
+            for name in filter(is_ours, self.contenders()):
+                ours = self.values(workload, counter, name, timers)
+                if ours and statistics.median(ours) > peer[1]:
+                    found.append(Loss(
+                        title, unit, timers, name, statistics.median(ours) / divisor, peer[0],
+                        peer[1] / divisor, best_of_ours[1] > peer[1],
+                        len(ours) > 1 and min(ours) > max(theirs)))
+        return found
+
+    def comparisons(self):
+        """(won, lost) by the best tickwheel contender against the best peer, costs only."""
+        won = lost = 0
+        for workload, counter, _ in self.figures():
+            for timers in self.results.sizes(workload):
+                peer = self.best(workload, counter, timers, is_peer)
+                ours = self.best(workload, counter, timers, is_ours)
+                if peer and ours:
+                    won += ours[1] <= peer[1]
+                    lost += ours[1] > peer[1]
+        return won, lost
+
+    # ---------------------------------------------------------------- noise
+
+    def spreads(self):
+        """Every row's coefficient of variation, in percent, with the row's name."""
+        found = []
+        for workload, counter, title in self.figures():
+            for name in self.contenders():
+                for timers in self.results.sizes(workload):
+                    cell = self.cell(workload, counter, name, timers)
+                    if cell and cell.cv_percent is not None:
+                        found.append((cell.cv_percent, title, name, timers))
+        return sorted(found)
+
+    def repetitions(self):
+        """The fewest and the most repetitions behind a figure."""
+        counts = [len(runs) for runs in self.results.runs.values()]
+        return min(counts), max(counts)
+
+    def busy(self):
+        """(load, cores) if the machine had other work when a run began, or None.
+
+        The build that comes before a run keeps the load near its own jobs, so
+        only a load beyond the number of cores says that others were at work."""
+        for context in self.contexts:
+            load = (context.get("load_avg") or [0])[0]
+            if load > 1.2 * context.get("num_cpus", 1):
+                return load, context["num_cpus"]
+        return None
+
+
+def cv_percent(values):
+    mean = statistics.fmean(values)
+    return 100 * statistics.stdev(values) / mean if len(values) > 1 and mean else None
+
+
+def description(workload):
+    base = workload.removesuffix("-latency")
+    text = WORKLOADS.get(base, "")
+    return f"{text} {LATENCY}" if base != workload else text
+
+
+def is_orientation(contender):
+    return contender in ORIENTATION
