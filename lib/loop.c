@@ -144,7 +144,7 @@ void tw_loop_free(tw_loop *loop)
         errno = EBUSY;
         return;
     }
-    loop->closing = true;
+    loop->closing = loop->posts.closed = true;
     loop->guarded = true;
     drop_all(loop);
     runner_free(loop);

@@ -40,6 +40,7 @@ struct post_queue {
     /* Any thread's. */
     _Alignas(64) _Atomic(tw_post *) newest;
     atomic_int reader;             /* enum post_reader: what the loop is doing */
+    bool closed;                   /* the loop is being freed: see tw_loop_free */
     /* The loop's. */
     _Alignas(64) tw_post *taken; /* oldest first, still to be made; NULL: none */
     tw_post *last_taken;           /* the end of that list, if there is one */

@@ -236,10 +236,11 @@ int tw_fd(tw_loop *loop)
     return fd;
 }
 
-/* Whether something may be posted; else sets errno. */
+/* Whether something may be posted; else sets errno. Other threads stay away from
+ * the loop's own fields, which it writes all the time. */
 static bool may_post(const tw_loop *loop, tw_callback *callback)
 {
-    if (TW_LIKELY(loop && callback && !loop->closing))
+    if (TW_LIKELY(loop && callback && !loop->posts.closed))
         return true;
     errno = loop && callback ? EBUSY : EINVAL;
     return false;

@@ -293,7 +293,8 @@ Test(posts, to_a_stopped_loop_wait_for_its_next_run)
     cr_assert_eq(calls, 1);
     cr_assert_eq(tw_run_max(loop, 1), 1);
     tw_call_soon_threadsafe(loop, count, &calls);
-    cr_assert_eq(tw_run(loop), 2);
+    while (tw_run(loop) > 0) { /* what was cut off comes first, perhaps alone */
+    }
     cr_assert_eq(calls, 4);
     loop_free(loop);
 }
