@@ -38,11 +38,12 @@
  *                pending timer never fail.
  *     Threads    A loop belongs to one thread at a time, and every function
  *                here is called from that thread. Loops share nothing, so any
- *                number of threads may each have their own. The one exception
- *                is tw_call_soon_threadsafe, and tw_post_send.
- *                Builds of the library with checks (TICKWHEEL_CHECKED) stop
- *                a program that uses a loop from another thread than the one
- *                that ran it last, tw_run_forever's return setting it free.
+ *                number of threads may each have their own. The exceptions are
+ *                tw_call_soon_threadsafe and tw_post_send. In builds of the
+ *                library with TICKWHEEL_CHECKED, a loop belongs to the thread
+ *                that last ran it, and when tw_run_forever has returned to
+ *                nobody; running or freeing it takes it over; any other use of
+ *                it by another thread is told on stderr, and aborts.
  *     Callbacks  From inside a callback every function may be called, on any
  *                timer, except running the loop and freeing it: those are
  *                refused with EBUSY.

@@ -249,6 +249,21 @@ Test(descriptor, is_armed_once_for_all_that_a_run_starts)
     end(&outer);
 }
 
+Test(descriptor, may_come_later_by_the_slack_but_not_for_soon_calls)
+{
+    tw_options options = {.size = sizeof options, .slack_ns = HOUR};
+    struct outer outer;
+    begin(&outer, tw_loop_new(&options));
+    tw_call_later_ns(outer.loop, MS, count, &outer.calls);
+    sleep_ns(3 * MS);
+    cr_assert_not(readable(&outer));
+    tw_call_soon(outer.loop, count, &outer.calls);
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(outer.loop), 2, "and the timer that is due goes along");
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
 Test(descriptor, keeps_to_the_cap_of_pending_timers)
 {
     tw_options options = {.size = sizeof options, .max_pending = 2};
