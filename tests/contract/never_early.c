@@ -166,6 +166,20 @@ Test(never_early, seconds_become_the_product_of_doubles_rounded_up)
     loop_free(the_loop);
 }
 
+/* From 2^53 ns on, 104 days, a double of ns is coarser than a nanosecond. */
+Test(never_early, long_delays_are_exact_where_the_seconds_are)
+{
+    clock_ns = 0;
+    the_loop = loop_new();
+    cr_assert_eq(tw_when_ns(the_loop, tw_call_later(the_loop, 1e10, record, ID(1))),
+                 UINT64_C(10000000000) * SECOND);
+    cr_assert_eq(tw_when_ns(the_loop, tw_call_later(the_loop, 1e10 + 0.5, record, ID(2))),
+                 UINT64_C(10000000000) * SECOND + SECOND / 2);
+    cr_assert_eq(tw_when_ns(the_loop, tw_call_at(the_loop, 134217729.25, record, ID(3))),
+                 UINT64_C(134217729) * SECOND + SECOND / 4);
+    loop_free(the_loop);
+}
+
 Test(never_early, absolute_seconds_are_on_the_clock_of_tw_time)
 {
     the_loop = loop_new();

@@ -492,3 +492,28 @@ Test(run_max, soon_calls_left_over_stay_before_new_ones_and_before_timers)
     expect_fired(0, 1, 2, 3, 4, 10);
     loop_free(the_loop);
 }
+
+/* However small max_calls is, calls that schedule each other do not keep the
+ * timers waiting for ever. */
+Test(run_max, soon_calls_that_schedule_each_other_starve_no_timer)
+{
+    for (size_t most = 1; most <= 3; most++) {
+        bool timer_ran = false;
+
+        forget_fired();
+        clock_ns = START;
+        the_loop = loop_new();
+        for (uintptr_t i = 0; i < most; i++) {
+            tw_call_soon(the_loop, call_soon_again, ID(i));
+        }
+        tw_call_at_ns(the_loop, START, record, ID(99));
+        for (int run = 0; run < 10; run++) {
+            cr_assert_leq(tw_run_max(the_loop, most), most);
+        }
+        for (size_t i = 0; i < fired_count; i++) {
+            timer_ran = timer_ran || fired[i].id == 99;
+        }
+        cr_assert(timer_ran, "at most %zu calls a run: the timer starves", most);
+        loop_free(the_loop);
+    }
+}
