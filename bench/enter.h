@@ -42,7 +42,7 @@ void run_benchmark(benchmark::State &state, const std::string &name, size_t time
         W({timers, state.thread_index(), &schedule, nullptr}).run(watch, figures);
         state.ResumeTiming();
     }
-    figures.add("operation_ns", per(watch.total_ns(), state.iterations()));
+    figures.add("operation_ns", per(watch.total_ns(), static_cast<uint64_t>(state.iterations())));
     report(state, name, figures);
 }
 
@@ -79,6 +79,7 @@ template <template <Fire *> class C> bool enter(const std::string &contender, bo
     enter_workload<Herd<C>, Herd<Truth>>(contender, false);
     enter_workload<Far<C>, Far<Truth>>(contender, false);
     enter_workload<Sleeper<C>, Sleeper<Truth>>(contender, false);
+    enter_workload<Memory<C>, Memory<Truth>>(contender, false);
     return true;
 }
 

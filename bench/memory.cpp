@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <mutex>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace bench
@@ -24,6 +25,8 @@ struct Arena {
     char *memory = nullptr;
     size_t touched = 0;
 };
+
+Arena arenas[MAX_THREADS];
 
 void touch(char *memory, size_t bytes)
 {
@@ -48,7 +51,6 @@ char *map(size_t bytes)
 
 char *record_memory(int thread, size_t bytes)
 {
-    static Arena arenas[MAX_THREADS];
     if (thread < 0 || static_cast<size_t>(thread) >= MAX_THREADS || bytes > ADDRESSES) {
         fprintf(stderr, "bench: no records for thread %d, %zu bytes\n", thread, bytes);
         exit(1);
@@ -92,6 +94,46 @@ void prepare_malloc(char **argv)
     mallopt(M_MMAP_MAX, 0);
     mallopt(M_TRIM_THRESHOLD, -1); /* never */
     mallopt(M_ARENA_MAX, 1);
+}
+
+static double resident_bytes()
+{
+    FILE *file = fopen("/proc/self/smaps_rollup", "r");
+    char line[256];
+    size_t kib = 0;
+    while (file != nullptr && fgets(line, sizeof line, file) != nullptr)
+        if (sscanf(line, "Rss: %zu kB", &kib) == 1)
+            break;
+    if (file != nullptr)
+        fclose(file);
+    return static_cast<double>(kib) * 1024;
+}
+
+double resident_growth(const std::function<void()> &use)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        return 0;
+    pid_t child = fork();
+    if (child == 0) {
+        mallopt(M_MMAP_MAX, 65536); /* as malloc is by itself: large blocks are mapped */
+        malloc_trim(0);
+        for (Arena &arena : arenas)
+            if (arena.memory != nullptr)
+                madvise(arena.memory, ADDRESSES, MADV_DONTNEED);
+        double before = resident_bytes();
+        use();
+        double grown = resident_bytes() - before;
+        _exit(write(ends[1], &grown, sizeof grown) == sizeof grown ? 0 : 1);
+    }
+    double grown = 0;
+    close(ends[1]);
+    if (read(ends[0], &grown, sizeof grown) != sizeof grown)
+        fprintf(stderr, "bench: the child that was to measure its memory has failed\n");
+    close(ends[0]);
+    if (child > 0)
+        waitpid(child, nullptr, 0);
+    return grown;
 }
 
 size_t malloc_bytes()

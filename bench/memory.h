@@ -3,6 +3,7 @@
 #define TICKWHEEL_BENCH_MEMORY_H
 
 #include <cstddef>
+#include <functional>
 
 namespace bench
 {
@@ -18,6 +19,10 @@ void warm_malloc(size_t bytes);
 
 /* Asks malloc to use huge pages, as the records do. It may restart the program. */
 void prepare_malloc(char **argv);
+
+/* By how many bytes the resident memory grows when `use` runs. It runs in a
+ * child process, which starts with no memory for records and none in malloc. */
+double resident_growth(const std::function<void()> &use);
 
 /* Bytes that malloc has given out, its own overhead included. */
 size_t malloc_bytes();

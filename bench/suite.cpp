@@ -4,8 +4,9 @@
  *
  * Environment:
  *     TICKWHEEL_BENCH_HUGE=1    enter 10^8 timers too
- *     TICKWHEEL_BENCH_TOTAL=n   print "[i/n] name: ns" to stderr after each run
- *                               (n runs are to come) and no table to stdout
+ *     TICKWHEEL_BENCH_TOTAL=n   print "[i/n] name: ns" to stderr after each run,
+ *                               and no table to stdout
+ *     TICKWHEEL_BENCH_DONE=i    begin to count there
  */
 #include <algorithm>
 #include <cstdio>
@@ -33,7 +34,7 @@ namespace
 
 std::mutex mutex; /* of everything below */
 bool something_was_wrong = false;
-int runs = 0;
+int runs = 0; /* so far, for the progress */
 
 std::string &absences()
 {
@@ -155,6 +156,8 @@ static int run(int argc, char **argv)
     int count = static_cast<int>(arguments.size());
     arguments.push_back(nullptr);
 
+    if (const char *done = environment("TICKWHEEL_BENCH_DONE"))
+        runs = atoi(done);
     benchmark::Initialize(&count, arguments.data());
     if (benchmark::ReportUnrecognizedArguments(count, arguments.data()))
         return 1;

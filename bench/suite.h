@@ -58,6 +58,9 @@ struct Defaults {
     void count(Counts &)
     {
     }
+    /* What malloc should have at hand for each timer before anything is measured;
+     * more than it needs. A contender that reserves its memory needs nothing. */
+    static constexpr size_t MALLOC_PER_TIMER = 256;
     /* What the timer takes of the caller's record, for the bytes per timer. */
     template <class Node> static constexpr size_t bytes_of()
     {

@@ -1,11 +1,13 @@
-"""The table at the end of bench/run: python3 table.py RESULT.json...
+"""The table at the end of bench/run: python3 table.py [--json ALL.json] RESULT.json...
 
 Reads Google Benchmark's JSON files, takes the median of the repetitions, and
 prints for each workload what an operation costs, also as a multiple of the
 limit and of the best peer: the fastest contender but for tickwheel's own. Then
-what single advances took, the memory a timer takes, and the counters.
+what single advances took, the memory a timer takes, and the counters. With
+--json, it also writes all results into one file of the same format.
 """
 
+import argparse
 import json
 import statistics
 import sys
@@ -42,11 +44,15 @@ class Results:
         self.missing = set()
         self.absent = set()
         self.wrong = set()
+        self.all = {"context": {}, "benchmarks": []}
 
     def read(self, path):
         with open(path, encoding="utf-8") as file:
             data = json.load(file)
         context = data["context"]
+        self.all["benchmarks"] += data["benchmarks"]
+        for name, value in context.items():
+            self.all["context"].setdefault(name, value)
         self.missing.update(name for name in context.get("missing", "").split(", ") if name)
         self.absent.update(line for line in context.get("absent", "").splitlines() if line)
         for run in data["benchmarks"]:
@@ -76,7 +82,8 @@ class Results:
         return sorted(names, key=lambda n: (n != "limit", not is_ours(n), n in ORIENTATION, n))
 
     def sizes(self, workload):
-        return sorted({key[2] for key in self.runs if key[0] == workload and key[3] == 1})
+        return sorted({timers for name, contender, timers, threads in self.runs
+                       if name == workload and threads == 1})
 
 
 def is_ours(contender):
@@ -147,15 +154,43 @@ def print_advances(results, workload):
 
 
 def print_memory(results):
-    sizes = results.sizes("fill")
-    if not sizes:
-        return
-    print("\nbytes per timer, by the allocator's own count, what the caller embeds included")
-    print(f"{'':22}" + "".join(f"{size:>14,}" for size in sizes))
-    for contender in results.contenders():
-        held = [results.median("fill", contender, size, "bytes_per_timer") for size in sizes]
-        if any(held):
-            print(f"{contender:22}" + "".join(f"{number(value):>14}" for value in held))
+    for workload, counter, title in (
+            ("fill", "bytes_per_timer", "by the allocator's own count"),
+            ("memory", "resident_per_timer", "by resident memory, in huge pages where there are")):
+        sizes = results.sizes(workload)
+        if not sizes:
+            continue
+        print(f"\nbytes per timer, what the caller embeds included, {title}")
+        print(f"{'':22}" + "".join(f"{size:>14,}" for size in sizes))
+        for contender in results.contenders():
+            held = [results.median(workload, contender, size, counter) for size in sizes]
+            if any(held):
+                print(f"{contender:22}" + "".join(f"{number(value):>14}" for value in held))
+
+
+def print_sleeper(results):
+    for size in results.sizes("sleeper")[-1:]:
+        print(f"\nsleeper at {size:,} timers: wake-ups, the longest, and the worst lateness on the "
+              "virtual clock, microseconds")
+        print(f"{'':22}{'wake-ups':>12}{'longest':>12}{'late':>12}")
+        for contender in results.contenders():
+            wakes, longest, late = (results.median("sleeper", contender, size, counter)
+                                    for counter in ("wakes", "max_ns", "late_max_ns"))
+            if wakes is not None:
+                print(f"{contender:22}{wakes:>12,.0f}{number(longest / 1000):>12}"
+                      f"{number(late / 1000):>12}")
+
+
+def print_herd(results):
+    for size in results.sizes("herd")[-1:]:
+        print(f"\nherd at {size:,} timers: the run that calls them all, and how many of them came in "
+              "the order of scheduling")
+        print(f"{'':22}{'ms':>12}{'in order':>12}")
+        for contender in results.contenders():
+            longest, in_order = (results.median("herd", contender, size, counter)
+                                 for counter in ("max_ns", "in_order"))
+            if longest is not None:
+                print(f"{contender:22}{number(longest / 1e6):>12}{100 * in_order:>11.0f}%")
 
 
 def print_moves(results):
@@ -193,6 +228,9 @@ def print_threads(results):
 
 
 def print_notes(results):
+    print("\nTimes are processor time. x limit: a multiple of what the limit costs. x peer: of the "
+          "best\ncontender that is not tickwheel's. cv: standard deviation over mean, of the "
+          "repetitions.")
     if results.missing:
         print("\nMissing, since not installed:", ", ".join(sorted(results.missing)))
     if results.absent:
@@ -203,14 +241,23 @@ def print_notes(results):
         print("WRONG:", line)
 
 
-def main(paths):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", help="where to write all results together")
+    parser.add_argument("results", nargs="+")
+    options = parser.parse_args()
     results = Results()
-    for path in paths:
+    for path in options.results:
         results.read(path)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(results.all, file, indent=1)
     for (workload, counter), title in FIGURES.items():
         print_figure(results, workload, counter, title)
     for workload in ("fill", "steady"):
         print_advances(results, workload)
+    print_sleeper(results)
+    print_herd(results)
     print_memory(results)
     print_moves(results)
     print_threads(results)
@@ -219,4 +266,4 @@ def main(paths):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

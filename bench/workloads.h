@@ -32,7 +32,7 @@ constexpr uint64_t SPAN_NS = 60 * SECOND;
  * little to do. */
 inline uint64_t window_steps(size_t timers)
 {
-    return timers <= 10000 ? 163840 : timers <= 100000 ? 65536 : timers <= 1000000 ? 32768 : 16384;
+    return timers <= 10000 ? 163840 : timers <= 100000 ? 65536 : 16384;
 }
 
 /* Below this size single advances are so short that reading the clock between
@@ -756,6 +756,43 @@ template <template <Fire *> class C> class Sleeper
 
     World<Timers> world_;
     Samples samples_;
+};
+
+/* ---------------------------------------------------------------- memory */
+
+/* What N timers make resident, their part of the caller's records included. No
+ * time is measured. */
+template <template <Fire *> class C> class Memory
+{
+  public:
+    static constexpr Workload kind = Workload::fill;
+    static constexpr const char *name = "memory";
+    static void fire(void *)
+    {
+    }
+    using Timers = C<&Memory::fire>;
+
+    explicit Memory(const Setting &setting)
+        : world_(this, setting, setting.timers), measures_(setting.recording == nullptr)
+    {
+    }
+
+    void run(Stopwatch &, Figures &figures)
+    {
+        if (measures_)
+            world_.measure_resident([this] {
+                world_.open();
+                for (uint32_t id = 0; id < world_.connections(); id++)
+                    world_.start(world_.connection(id),
+                                 START_NS + random_delay(SPAN_NS, random64(id)));
+            });
+        figures.operations = 1;
+        world_.report(figures);
+    }
+
+  private:
+    World<Timers> world_;
+    const bool measures_;
 };
 
 } // namespace bench

@@ -80,7 +80,7 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     World(void *workload, const Setting &setting, size_t records)
         : workload_(workload), setting_(setting), count_(records)
     {
-        warm_malloc(setting.timers * MALLOC_PER_TIMER);
+        warm_malloc(setting.timers * Timers::MALLOC_PER_TIMER);
         void *memory = record_memory(setting.thread, records * sizeof(Record));
         records_ = static_cast<Record *>(memory);
     }
@@ -221,6 +221,16 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
                            static_cast<double>(held) / static_cast<double>(setting_.timers);
     }
 
+    /* What `use` makes resident, by a child process in which neither malloc nor
+     * the records have any memory yet. `use` opens the world, and leaves it so. */
+    template <class Use> void measure_resident(Use use)
+    {
+        double grown = resident_growth(use);
+        resident_per_timer_ = grown / static_cast<double>(setting_.timers) -
+                              static_cast<double>(sizeof(Record)) +
+                              static_cast<double>(Timers::template bytes_of<Node>());
+    }
+
     /* After close. */
     void report(Figures &figures) const
     {
@@ -228,6 +238,8 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
         figures.add("fired", static_cast<double>(fired_));
         figures.add("early", static_cast<double>(early_));
         figures.add("late_max_ns", static_cast<double>(late_max_ns_));
+        if (resident_per_timer_ > 0)
+            figures.add("resident_per_timer", resident_per_timer_);
         if (bytes_per_timer_ > 0)
             figures.add("bytes_per_timer", bytes_per_timer_);
         if (!counts_.known || setting_.schedule == nullptr)
@@ -243,9 +255,6 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     std::optional<Timers> timers;
 
   private:
-    /* More than any contender takes of malloc for one timer. */
-    static constexpr size_t MALLOC_PER_TIMER = 256;
-
     void make_record(uint32_t id)
     {
         Record *record = new (&records_[id]) Record();
@@ -275,7 +284,7 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     size_t count_;
     Record *records_;
     size_t malloc_before_ = 0;
-    double bytes_per_timer_ = 0;
+    double bytes_per_timer_ = 0, resident_per_timer_ = 0;
     Counts counts_;
     uint64_t fired_ = 0, checksum_ = 0, early_ = 0, late_max_ns_ = 0;
     bool checks_times_ = true, wrong_ = false;

@@ -10,6 +10,8 @@ namespace
 {
 
 template <bench::Fire *fire> struct Limit : bench::Defaults {
+    static constexpr size_t MALLOC_PER_TIMER = 0; /* it allocates nothing */
+
     struct Node {
         uint64_t due_ns;
         uint64_t order;

@@ -13,6 +13,8 @@ namespace
 {
 
 template <bench::Fire *fire> struct ListWheel : bench::Defaults {
+    static constexpr size_t MALLOC_PER_TIMER = 0; /* it allocates nothing */
+
     /* The contender's part of the caller's record. */
     struct Node {
         Node *next;
