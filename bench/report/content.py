@@ -3,8 +3,7 @@ writes as HTML and publish.py as Markdown."""
 
 import dataclasses
 
-from figures import (ADVANCE_COUNTERS, ADVANCE_WORKLOADS, NOISY_PERCENT, is_orientation, is_ours,
-                     is_peer)
+from figures import (ADVANCE_WORKLOADS, MEMORY, NOISY_PERCENT, is_orientation, is_ours, is_peer)
 from table import number
 import svg
 
@@ -115,23 +114,41 @@ def losses_sentence(measured):
 
 
 def losses_table(measured, by_all):
-    """by_all: where no tickwheel contender is best; else where only some are behind."""
+    """by_all: where no tickwheel contender is best; else where only some are behind.
+    A row is a figure (and a contender), a column a size, a cell the multiple of the best peer."""
     losses = [loss for loss in measured.losses() if loss.is_best_of_ours == by_all]
-    rows = [("plain", [loss.what, f"{loss.timers:,}", loss.ours,
-                       f"{number(loss.our_value)} {loss.unit}", loss.peer,
-                       f"{number(loss.peer_value)} {loss.unit}", more(loss),
-                       "yes" if loss.is_clear else "no"]) for loss in losses]
-    title = ("No tickwheel contender is best" if by_all
-             else "Another tickwheel contender is best, but this one is behind a peer")
-    return Table(title, ["figure", "timers", "ours", "", "best peer", "", "more by",
-                         "beyond noise"], rows)
+    if by_all:
+        losses = best_of_ours(losses)
+    sizes = sorted({loss.timers for loss in losses})
+    cells = {}
+    for loss in losses:
+        row = cells.setdefault((loss.what, loss.ours) if not by_all else (loss.what,), {})
+        row[loss.timers] = loss_words(loss)
+    rows = [("plain", [*names, *(row.get(size, "") for size in sizes)])
+            for names, row in cells.items()]
+    title = ("Figures in which no tickwheel contender is best" if by_all
+             else "One tickwheel contender behind a peer, where another is ahead of it")
+    return Table(title, ["figure", *([] if by_all else ["contender"]),
+                         *(f"{size:,} timers" for size in sizes)], rows, None, LOSS_NOTES)
 
 
-def more(loss):
-    if loss.more_percent < 0.5:
-        return "< 1 %"
-    return percent(loss.more_percent) if loss.more_percent < 500 else (
-        times(loss.our_value / loss.peer_value))
+LOSS_NOTES = ["A cell is the multiple of the best peer's figure, with the peer's name; an empty "
+              "one is not lost. What is beyond noise comes first: ~ marks what may be noise: the repetitions overlap, or there is "
+              "only one."]
+
+
+def best_of_ours(losses):
+    """Of losses of the same figure at the same size, the one that is least behind."""
+    least = {}
+    for loss in losses:
+        same = (loss.what, loss.timers)
+        if same not in least or loss.multiple < least[same].multiple:
+            least[same] = loss
+    return list(least.values())
+
+
+def loss_words(loss):
+    return f"{times(loss.multiple)} {loss.peer}{'' if loss.is_clear else ' ~'}"
 
 
 # --------------------------------------------------------- beyond cost per operation
@@ -145,20 +162,23 @@ def advance_tables(measured):
                     for name, took in found.items()]
             tables.append(Table(f"{workload}: one advance at {timers:,} timers",
                                 ["contender", "median", "99 %", "99.9 %", "longest"], rows))
-    assert len(ADVANCE_COUNTERS) == 4  # the head names as many
     return tables
 
 
-def memory_table(measured):
-    sizes = measured.results.sizes("fill")
-    rows = []
-    for name in measured.contenders():
-        held = [measured.median("fill", "bytes_per_timer", name, size) for size in sizes]
-        if any(held):
-            rows.append((kind_of(name), [name, *(f"{value:.1f}" if value else "–"
-                                                 for value in held)]))
-    return Table("Bytes a timer, what the caller embeds included",
-                 ["contender", *(f"{size:,}" for size in sizes)], rows)
+def memory_tables(measured):
+    tables = []
+    for (workload, counter), how in MEMORY.items():
+        sizes = measured.results.sizes(workload)
+        rows = []
+        for name in measured.contenders():
+            held = [measured.median(workload, counter, name, size) for size in sizes]
+            if any(held):
+                rows.append((kind_of(name), [name, *(f"{value:.1f}" if value else "–"
+                                                     for value in held)]))
+        if rows:
+            tables.append(Table(f"Bytes a timer, {how}, what the caller embeds included",
+                                ["contender", *(f"{size:,}" for size in sizes)], rows))
+    return tables
 
 
 def sleeper_table(measured):
@@ -243,9 +263,14 @@ def behaviour_tables(measured):
 def warnings(measured):
     """What a reader must know before any figure."""
     found = [f"VOID: {line}" for line in sorted(measured.results.wrong)]
-    for name in measured.contenders():
-        for mark in measured.marks(name):
-            found.append(f"{name} fires {mark}: {misfires(measured, name, mark)}.")
+    for mark in ("early", "late"):
+        guilty = [f"{name} ({misfires(measured, name, mark)})"
+                  for name in measured.contenders() if mark in measured.marks(name)]
+        if guilty:
+            found.append(f"Firing {mark}: {'; '.join(guilty)}.")
+    if measured.results.missing:
+        found.append("Not installed, so not in this run: "
+                     f"{', '.join(sorted(measured.results.missing))}.")
     busy = measured.busy()
     if busy:
         found.append(f"The machine had other work when the run began (load {busy[0]:.1f} on "
@@ -257,30 +282,28 @@ def warnings(measured):
 
 
 def misfires(measured, contender, mark):
-    """Where, and by how much."""
-    found = []
-    for (workload, name, timers, threads), runs in sorted(measured.results.runs.items()):
-        if name != contender or threads != 1:
-            continue
-        early = max(run.get("early", 0) for run in runs)
-        late = measured.lateness_ns(workload, name, timers)
-        if mark == "early" and early:
-            found.append(f"{early:,.0f} of its timers in {workload} at {timers:,}")
-        if mark == "late" and late:
-            found.append(f"by up to {svg.duration(late)} in {workload} at {timers:,}")
-    return "; ".join(found)
+    """Where, and the worst of it."""
+    worst = {}
+    for (workload, name, timers, _), runs in measured.results.runs.items():
+        if name == contender:
+            much = (max(run.get("early", 0) for run in runs) if mark == "early"
+                    else measured.lateness_ns(workload, name, timers))
+            worst[workload] = max(worst.get(workload, 0), much)
+    return ", ".join(f"{workload}: {much:,.0f} timers" if mark == "early"
+                     else f"{workload}: by up to {svg.duration(much)}"
+                     for workload, much in sorted(worst.items()) if much)
 
 
 def missing(measured):
     """Contenders that are not in the run at all, with the reason."""
     found = [f"{name}: not installed" for name in sorted(measured.results.missing)]
-    whole = {}
+    workloads_of = {}
     for line in sorted(measured.results.absent):
         where, reason = line.split(": ", 1)
         workload, contender = where.split("/", 1)
-        whole.setdefault((contender, reason), []).append(workload)
+        workloads_of.setdefault((contender, reason), []).append(workload)
     return found + [f"{contender}, in {', '.join(workloads)}: {reason}"
-                    for (contender, reason), workloads in sorted(whole.items())]
+                    for (contender, reason), workloads in sorted(workloads_of.items())]
 
 
 def noise_sentences(measured):
@@ -316,5 +339,5 @@ READING = [
     "Time is virtual: all contenders live through the same milliseconds, and a checksum over "
     "which timer fired at which time must be equal for all, or the run is void.",
 ]
-ORIENTATION_NOTE = ("* For orientation only: measured in its own process and in real time; it is "
-                    "no peer in the multiples.")
+ORIENTATION_NOTE = ("* For orientation only: measured in Python, in a process of its own; it is no peer "
+                    "in the multiples.")

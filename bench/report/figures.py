@@ -16,6 +16,11 @@ from table import FIGURES, ORIENTATION, Results, is_ours, is_peer  # noqa: E402
 ADVANCE_COUNTERS = ("p50_ns", "p99_ns", "p999_ns", "max_ns")
 # herd is left out: all its timers fire in one advance, which the figure is about.
 ADVANCE_WORKLOADS = ("fill", "steady", "sleeper")
+# (workload, counter): how the bytes were counted
+MEMORY = {
+    ("fill", "bytes_per_timer"): "by the allocator's own count",
+    ("memory", "resident_per_timer"): "by resident memory",
+}
 NOISY_PERCENT = 10
 
 WORKLOADS = {
@@ -58,7 +63,6 @@ class Loss:
     """A comparison in which a tickwheel contender is behind the best peer."""
 
     what: str
-    unit: str
     timers: int
     ours: str
     our_value: float
@@ -68,8 +72,8 @@ class Loss:
     is_clear: bool  # every repetition of ours is behind every one of the peer's
 
     @property
-    def more_percent(self):
-        return 100 * (self.our_value / self.peer_value - 1)
+    def multiple(self):
+        return self.our_value / self.peer_value
 
 
 def read(paths):
@@ -158,10 +162,10 @@ class Measured:
                 return timers, found
         return None, {}
 
-    def memory(self):
+    def memory(self, workload, counter):
         """(timers, {contender: bytes a timer}) at the largest size measured."""
-        for timers in reversed(self.results.sizes("fill")):
-            held = {name: self.median("fill", "bytes_per_timer", name, timers)
+        for timers in reversed(self.results.sizes(workload)):
+            held = {name: self.median(workload, counter, name, timers)
                     for name in self.contenders()}
             held = {name: value for name, value in held.items() if value}
             if held:
@@ -185,25 +189,26 @@ class Measured:
     def lateness_ns(self, workload, contender, timers):
         """How late a contender fired by its own fault. Where the suite moves time in steps,
         the step is not its fault: what the limit has there is taken off."""
-        late = self.median(workload, "late_max_ns", contender, timers) or 0
+        late = max(self.values(workload, "late_max_ns", contender, timers), default=0)
         if workload == "sleeper":
             return late
-        allowed = self.median(workload, "late_max_ns", "limit", timers)
-        return late - allowed if allowed is not None and late > allowed else 0
+        allowed = max(self.values(workload, "late_max_ns", "limit", timers), default=late)
+        return max(late - allowed, 0)
 
     def losses(self):
-        """Every comparison that a tickwheel contender loses, the worst first."""
+        """Every comparison that a tickwheel contender loses: what is beyond noise first, and
+        the worst of that."""
         found = []
         for workload, counter, title in self.figures():
-            found += self._losses_in(workload, counter, title, "ns", 1)
+            found += self._losses_in(workload, counter, title)
         for workload in ADVANCE_WORKLOADS:
             for counter, name in (("p999_ns", "99.9 %"), ("max_ns", "the longest")):
-                found += self._losses_in(workload, counter, f"{workload}: one advance, {name}",
-                                         "µs", 1000)
-        found += self._losses_in("fill", "bytes_per_timer", "memory a timer", "bytes", 1)
-        return sorted(found, key=lambda loss: -loss.more_percent)
+                found += self._losses_in(workload, counter, f"{workload}: one advance, {name}")
+        for (workload, counter), how in MEMORY.items():
+            found += self._losses_in(workload, counter, f"memory a timer, {how}")
+        return sorted(found, key=lambda loss: (not loss.is_clear, -loss.multiple))
 
-    def _losses_in(self, workload, counter, title, unit, divisor):
+    def _losses_in(self, workload, counter, title):
         found = []
         for timers in self.results.sizes(workload):
             peer = self.best(workload, counter, timers, is_peer)
@@ -215,8 +220,8 @@ class Measured:
                 ours = self.values(workload, counter, name, timers)
                 if ours and statistics.median(ours) > peer[1]:
                     found.append(Loss(
-                        title, unit, timers, name, statistics.median(ours) / divisor, peer[0],
-                        peer[1] / divisor, best_of_ours[1] > peer[1],
+                        title, timers, name, statistics.median(ours), peer[0], peer[1],
+                        best_of_ours[1] > peer[1],
                         len(ours) > 1 and min(ours) > max(theirs)))
         return found
 

@@ -96,10 +96,11 @@ def advance(measured, plots):
 
 
 def memory(measured, plots):
-    data = content.memory_table(measured)
-    if not data.rows:
+    tables = content.memory_tables(measured)
+    if not tables:
         return ""
-    return figures_in(plots, "memory") + details(data, f"Table: {data.title}")
+    return figures_in(plots, "memory") + "".join(details(data, f"Table: {data.title}")
+                                                 for data in tables)
 
 
 def behaviour(measured, plots):

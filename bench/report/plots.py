@@ -1,7 +1,7 @@
 """The plots of the report: cost against N, single advances, memory."""
 
 import svg
-from figures import is_ours, is_orientation
+from figures import ADVANCE_WORKLOADS, MEMORY, is_ours, is_orientation
 
 WIDTH = 400
 TITLE_Y, SUBTITLE_Y, TOP = 20, 38, 54
@@ -60,7 +60,7 @@ def cost_plot(measured, workload, counter, title, identity, style=None):
         return None
     bottom = TOP + max(230, LABEL_GAP * len(lines))
     costs = [cost for points in lines.values() for _, cost in points]
-    x = svg.Scale(min(sizes), max(sizes), 56, WIDTH - 140)
+    x = svg.Scale(min(sizes), max(sizes), 62, WIDTH - 140)
     y = svg.Scale(min(costs) / 1.15, max(costs) * 1.15, bottom, TOP)
     body = heading(*(title.split(": ", 1) if ": " in title else (title, "ns per operation")))
     body += cost_axes(x, y, sizes)
@@ -79,12 +79,12 @@ def cost_words(points):
 
 
 def cost_axes(x, y, sizes):
-    left, right, bottom = 44, WIDTH - 128, y.first
+    left, right, bottom = 52, WIDTH - 128, y.first
     body = []
     for tick in svg.log_ticks(y.low, y.high):
         body.append(svg.line(left, y(tick), right, y(tick), class_="grid"))
-        body.append(svg.text(left - 6, y(tick) + 4, f"{tick:,.3g}" if tick < 1000 else f"{tick:,.0f}",
-                             class_="tick", text_anchor="end"))
+        words = f"{tick:,.3g}" if tick < 1000 else f"{tick:,.0f}"
+        body.append(svg.text(left - 6, y(tick) + 4, words, class_="tick", text_anchor="end"))
     body.append(svg.line(left, bottom, right, bottom, class_="axis"))
     for size in sizes:
         body.append(svg.line(x(size), bottom, x(size), bottom + 4, class_="axis"))
@@ -118,9 +118,9 @@ def cost_lines(lines, x, y, looks):
 
 
 def short(name):
-    """A label: ours in bold need less of a name, and what is for orientation says so."""
-    return name.replace("tickwheel-", "tw ") if is_ours(name) else (
-        f"{name} *" if is_orientation(name) else name)
+    """A label that fits: what is for orientation has a star."""
+    label = name.replace("tickwheel-", "tw ") + (" *" if is_orientation(name) else "")
+    return label if len(label) <= 16 else label[:15] + "…"
 
 
 # --------------------------------------------------------- one advance, memory
@@ -172,17 +172,17 @@ def advance_row(took, x, y):
     return drawn
 
 
-def memory_plot(measured, identity, style=None):
+def memory_plot(measured, workload, counter, how, identity, style=None):
     """Bytes a timer, the caller's part included: a bar for each contender."""
-    timers, held = measured.memory()
+    timers, held = measured.memory(workload, counter)
     if not held:
         return None
     names = sorted(held, key=lambda name: (name != "limit", held[name]))
     ticks = svg.linear_ticks(max(held.values()), 5)
     x = svg.Scale(0, ticks[-1], LEFT, WIDTH - 52, log=False)
     bottom = TOP + ROW * len(names)
-    body = heading("Memory a timer",
-                   f"bytes, what the caller embeds included, {svg.power_of_ten(timers)} timers")
+    title = f"Bytes a timer, {how}"
+    body = heading(title, f"what the caller embeds included, {svg.power_of_ten(timers)} timers")
     for tick in ticks:
         body.append(svg.line(x(tick), TOP - 2, x(tick), bottom, class_="grid"))
         body.append(svg.text(x(tick), bottom + 16, f"{tick:.0f}", class_="tick",
@@ -194,8 +194,8 @@ def memory_plot(measured, identity, style=None):
                              class_="reference")
         body.append(svg.element("g", reference, class_=series_class("limit", looks)))
     words = "; ".join(f"{name} {held[name]:.0f}" for name in names)
-    return svg.document(WIDTH, bottom + 28, "Memory a timer", f"Bytes a timer: {words}.", body,
-                        identity, style)
+    return svg.document(WIDTH, bottom + 28, title, f"Bar chart at {timers:,} timers: {words}.",
+                        body, identity, style)
 
 
 def memory_row(value, x, y):
@@ -222,9 +222,12 @@ def all_plots(measured, style=None):
         identity = "-".join(filter(None, ("cost", workload, (counter or "").removesuffix("_ns"))))
         plots.append(("cost", identity, title,
                       cost_plot(measured, workload, counter, title, identity, style)))
-    for workload in ("fill", "steady", "sleeper"):
+    for workload in ADVANCE_WORKLOADS:
         identity = f"advance-{workload}"
         plots.append(("advance", identity, f"{workload}: one advance",
                       advance_plot(measured, workload, identity, style)))
-    plots.append(("memory", "memory", "memory a timer", memory_plot(measured, "memory", style)))
+    for (workload, counter), how in MEMORY.items():
+        identity = f"memory-{workload}"
+        plots.append(("memory", identity, f"bytes a timer, {how}",
+                      memory_plot(measured, workload, counter, how, identity, style)))
     return [plot for plot in plots if plot[3] is not None]

@@ -133,4 +133,5 @@ def advance_part(measured, plots, base):
 
 
 def memory_part(measured, plots, base):
-    return images(plots, "memory", base) + "\n\n" + table(content.memory_table(measured))
+    return "\n\n".join([images(plots, "memory", base),
+                        *map(table, content.memory_tables(measured))])

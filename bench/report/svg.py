@@ -64,14 +64,14 @@ class Scale:
 
 
 def log_ticks(low, high, most=7):
-    """Ticks of 1, 2, 5 in each decade, or of whole decades where those are too many."""
+    """Ticks of 1, 2, 5 in each decade; where those are too many, of decades or fewer."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [step * 10.0**decade for decade in decades for step in steps]
         ticks = [tick for tick in ticks if low * 0.999 <= tick <= high * 1.001]
         if len(ticks) <= most:
-            break
-    return ticks
+            return ticks
+    return ticks[:: math.ceil(len(ticks) / most)]
 
 
 def linear_ticks(high, most=6):
