@@ -108,15 +108,21 @@ Test(check, T4_cell_that_points_at_another_timer)
     EXPECT("T4");
 }
 
+static void flip_bit_of(unsigned slot)
+{
+    unsigned index = slot & (WHEEL_SLOTS - 1);
+    calendar->wheel.occupied[wheel_level(slot)][index / 64] ^= UINT64_C(1) << (index & 63);
+}
+
 Test(check, W1_bit_missing_or_left_over)
 {
     begin();
     unsigned slot = timer_slot(&timers[0]);
-    wheel_mark_empty(&calendar->wheel, slot);
+    flip_bit_of(slot);
     EXPECT("W1");
-    wheel_mark_occupied(&calendar->wheel, slot);
+    flip_bit_of(slot);
     cr_assert_null(tw_check(loop));
-    wheel_mark_occupied(&calendar->wheel, slot ^ 1);
+    flip_bit_of(slot ^ 1);
     EXPECT("W1");
 }
 

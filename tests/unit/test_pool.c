@@ -31,6 +31,7 @@ Test(pool, index_and_node_lead_to_each_other_over_every_slab_border)
         REQUIRE(pool_find(&pool, pool_handle(nodes[i])) == nodes[i]);
     }
     cr_assert_eq(pool.taken, (uint32_t)N);
+    free(nodes);
     end();
 }
 
