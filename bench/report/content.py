@@ -322,9 +322,8 @@ def noise_sentences(measured):
         f"than {NOISY_PERCENT} % is marked ~.")
     sentences.append(
         "A difference counts as beyond noise only where every repetition of the one lies above "
-        "every repetition of the other. Between runs, absolute figures move by a third with the "
-        "hour of the day on a shared machine; the multiples, which come from one run, do so far "
-        "less.")
+        "every repetition of the other. From run to run, absolute figures move with whatever else "
+        "shares the machine: compare multiples, whose two sides come from the same run.")
     return sentences
 
 

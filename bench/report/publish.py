@@ -16,6 +16,8 @@ from figures import BadInput, description
 
 MARK = re.compile(r"<!-- generated: ([\w-]+) -->\n.*?<!-- end: \1 -->", re.DOTALL)
 
+NOTHING = "Not measured in this run."
+
 
 def check(measured):
     """Publishes no run that is void."""
@@ -35,7 +37,7 @@ def rewrite(path, measured, plots, command):
     if sorted(names) != sorted(parts):
         raise BadInput(f"{path} must have each of these marks once: {', '.join(parts)}")
     path.write_text(MARK.sub(
-        lambda found: f"<!-- generated: {found[1]} -->\n\n{parts[found[1]].strip()}\n\n"
+        lambda found: f"<!-- generated: {found[1]} -->\n\n{parts[found[1]].strip() or NOTHING}\n\n"
                       f"<!-- end: {found[1]} -->", text), encoding="utf-8")
 
 

@@ -1,0 +1,430 @@
+"""Tests of bench/report: python3 test_report.py BENCH_REPORT [unittest's options]
+
+Each makes a small result file, in the format that the suite writes, whose
+medians and multiples can be worked out by hand.
+"""
+
+import contextlib
+import html.parser
+import io
+import json
+import pathlib
+import re
+import runpy
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+REPORT = pathlib.Path(sys.argv.pop(1)).resolve()
+sys.path.insert(0, str(REPORT))
+
+import content  # noqa: E402
+import figures  # noqa: E402
+import machine  # noqa: E402
+import page  # noqa: E402
+import plots  # noqa: E402
+import publish  # noqa: E402
+import svg  # noqa: E402
+
+SVG = "{http://www.w3.org/2000/svg}"
+CONTEXT = {"date": "2024-05-06T07:08:09+00:00", "num_cpus": 2, "mhz_per_cpu": 2600,
+           "load_avg": [0.2, 0.1, 0.1], "missing": "", "absent": "",
+           "machine": {"Processor": "Example 1000", "Compiler": "gcc 12"}}
+
+
+def run(name, cpu_time, **counters):
+    return {"name": name, "run_name": name, "run_type": "iteration", "threads": 1,
+            "cpu_time": cpu_time, "real_time": cpu_time, "time_unit": "ns", "early": 0.0,
+            "late_max_ns": 0.0, **counters}
+
+
+def idle_runs(**extra):
+    """idle at two sizes: the limit 10, embedded 20, handles 40, and two peers at 25 and 50."""
+    runs = []
+    for timers, factor in ((10000, 1), (1000000, 4)):
+        for name, cost in (("limit", 10), ("tickwheel-embedded", 20), ("tickwheel-handles", 40),
+                           ("libev", 25), ("list-wheel", 50)):
+            for noise in (-1, 0, 4):  # the median is not the mean
+                runs.append(run(f"idle/{name}/{timers}", (cost + noise) * factor, **extra))
+    return runs
+
+
+def fill_runs():
+    runs = []
+    for name, cost, held in (("limit", 10, 32), ("tickwheel-embedded", 30, 48.5),
+                             ("libuv", 90, 152)):
+        for _ in range(3):
+            runs.append(run(f"fill/{name}/100000", cost, start_ns=cost / 2, expire_ns=cost,
+                            bytes_per_timer=held, p50_ns=cost * 10, p99_ns=cost * 20,
+                            p999_ns=cost * 100, max_ns=cost * 1e5))
+    return runs
+
+
+def sleeper_runs(late_ns):
+    return [run(f"sleeper/{name}/10000", 10, late_max_ns=late, wakes=5, max_ns=100, p50_ns=10,
+                p99_ns=20, p999_ns=30)
+            for name, late in (("limit", 999999), ("tickwheel-park", 0), ("libuv", late_ns))]
+
+
+class Folder(unittest.TestCase):
+    """A test with a folder of its own for result files."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, runs, name="result.json", **context):
+        path = self.folder / name
+        path.write_text(json.dumps({"context": {**CONTEXT, **context}, "benchmarks": runs}),
+                        encoding="utf-8")
+        return path
+
+    def measured(self, runs, **context):
+        return figures.read([self.file(runs, **context)])
+
+
+class Numbers(Folder):
+    def test_a_figure_is_the_median_and_keeps_minimum_and_spread(self):
+        cell = self.measured(idle_runs()).cell("idle", None, "limit", 10000)
+        self.assertEqual((cell.median, cell.minimum, cell.maximum), (10, 9, 14))
+        self.assertAlmostEqual(cell.cv_percent, 100 * 7**0.5 / 11)
+
+    def test_multiples_are_of_the_limit_and_of_the_best_peer(self):
+        cell = self.measured(idle_runs()).cell("idle", None, "tickwheel-handles", 1000000)
+        self.assertAlmostEqual(cell.of_limit, 4)
+        self.assertAlmostEqual(cell.of_peer, 40 / 25)
+
+    def test_python_rows_are_no_peers(self):
+        runs = idle_runs() + [run("idle/asyncio/10000", 1)]
+        self.assertEqual(self.measured(runs).best("idle", None, 10000, figures.is_peer),
+                         ("libev", 25))
+
+    def test_without_a_limit_its_multiple_is_left_out(self):
+        runs = [r for r in idle_runs() if "/limit/" not in r["run_name"]]
+        measured = self.measured(runs)
+        self.assertIsNone(measured.cell("idle", None, "libev", 10000).of_limit)
+        table = content.cost_table(measured, "idle", None, "idle: ns per refresh")
+        self.assertEqual(dict((cells[0], cells[4]) for _, cells in table.rows)["libev"], "–")
+
+    def test_the_table_shows_the_multiples(self):
+        table = content.cost_table(self.measured(idle_runs()), "idle", None, "idle")
+        rows = {cells[0]: cells[1:] for _, cells in table.rows}
+        self.assertEqual(rows["tickwheel-embedded"][:2], ["20", "19"])
+        self.assertEqual(rows["tickwheel-embedded"][3:5], ["2.00×", "0.80×"])
+        self.assertEqual(rows["list-wheel"][5:], ["200", "196", "5 %", "5.00×", "2.00×"])
+
+    def test_several_files_are_one_result(self):
+        one = self.file(idle_runs()[:3], "one.json")
+        two = self.file(idle_runs()[3:6], "two.json", missing="uvloop")
+        measured = figures.read([one, two])
+        self.assertEqual(measured.contenders(), ["limit", "tickwheel-embedded"])
+        self.assertEqual(measured.results.missing, {"uvloop"})
+
+
+class Losses(Folder):
+    def test_each_lost_comparison_is_named_with_its_multiple(self):
+        losses = self.measured(idle_runs()).losses()
+        self.assertEqual({(loss.ours, loss.peer, loss.timers, loss.is_best_of_ours)
+                          for loss in losses},
+                         {("tickwheel-handles", "libev", 10000, False),
+                          ("tickwheel-handles", "libev", 1000000, False)})
+        self.assertAlmostEqual(losses[0].multiple, 1.6)
+
+    def test_a_figure_lost_by_all_shows_the_least_behind(self):
+        runs = idle_runs() + [run("idle/libuv/10000", 5) for _ in range(3)]
+        measured = self.measured(runs)
+        table = content.losses_table(measured, by_all=True)
+        self.assertEqual(table.rows, [("plain", ["idle: ns per refresh", "4.00× libuv"])])
+        self.assertIn("In 1 of the 2 comparisons", content.losses_sentence(measured))
+
+    def test_overlapping_repetitions_are_marked_as_noise(self):
+        runs = [run("idle/tickwheel-park/10000", cost) for cost in (10, 11, 12)]
+        runs += [run("idle/libev/10000", cost) for cost in (9, 10, 13)]
+        loss, = self.measured(runs).losses()
+        self.assertFalse(loss.is_clear)
+        self.assertEqual(content.loss_words(loss), "1.10× libev ~")
+
+    def test_without_a_peer_nothing_is_claimed(self):
+        runs = [r for r in idle_runs() if "tickwheel" in r["run_name"]]
+        self.assertIn("nothing to compare", content.losses_sentence(self.measured(runs)))
+
+    def test_more_memory_and_longer_advances_are_losses_too(self):
+        runs = fill_runs()
+        for r in runs:
+            if "/libuv/" in r["run_name"]:
+                r.update(max_ns=1, bytes_per_timer=20)
+        lost = {loss.what for loss in self.measured(runs).losses()}
+        self.assertEqual(lost, {"fill: one advance, the longest",
+                                "memory a timer, by the allocator's own count"})
+
+
+class Verdicts(Folder):
+    def test_firing_early_is_marked_in_the_row_and_warned_of(self):
+        runs = idle_runs()
+        for r in runs:
+            if r["run_name"] == "idle/libev/10000":
+                r["early"] = 7.0
+        measured = self.measured(runs)
+        rows = [cells[0] for _, cells in content.cost_table(measured, "idle", None, "idle").rows]
+        self.assertIn("libev (fires early)", rows)
+        self.assertIn("Firing early: libev (idle: 7 timers).", content.warnings(measured))
+
+    def test_waking_late_is_marked_but_not_for_the_limit(self):
+        measured = self.measured(sleeper_runs(late_ns=999999))
+        self.assertEqual(measured.marks("libuv"), ["late"])
+        self.assertEqual(measured.marks("limit"), [])
+        self.assertEqual(measured.marks("tickwheel-park"), [])
+
+    def test_the_suites_own_step_is_nobodys_lateness(self):
+        measured = self.measured(idle_runs(late_max_ns=999987))
+        self.assertEqual([measured.marks(name) for name in measured.contenders()], [[]] * 5)
+
+    def test_later_than_the_limit_is_late(self):
+        runs = idle_runs(late_max_ns=1000)
+        runs += [run("idle/libuv/10000", 9, late_max_ns=3000)]
+        self.assertEqual(self.measured(runs).lateness_ns("idle", "libuv", 10000), 2000)
+
+    def test_a_wrong_checksum_voids_the_run(self):
+        bad = run("idle/libuv/10000", 0, error_occurred=True, error_message="its checksum is wrong")
+        measured = self.measured(idle_runs() + [bad])
+        self.assertIn("VOID: idle/libuv/10000: its checksum is wrong", page.write(measured))
+        with self.assertRaisesRegex(figures.BadInput, "void run is not published"):
+            publish.check(measured)
+
+    def test_missing_contenders_are_named(self):
+        text = page.write(self.measured(idle_runs(), missing="uvloop, jemalloc",
+                                        absent="far/libuv: no such delays\n"))
+        for words in ("uvloop: not installed", "jemalloc: not installed",
+                      "libuv, in far: no such delays"):
+            self.assertIn(words, text)
+
+    def test_a_busy_machine_is_told_of(self):
+        busy = self.measured(idle_runs(), load_avg=[9.5, 1, 1])
+        self.assertTrue(any("load 9.5 on 2 cores" in line for line in content.warnings(busy)))
+        self.assertEqual(content.warnings(self.measured(idle_runs())), [])
+
+
+class Pictures(Folder):
+    def all(self, runs, style=None):
+        return {name: ElementTree.fromstring(drawing) for _, name, _, drawing in
+                plots.all_plots(self.measured(runs), style)}
+
+    def test_every_plot_is_well_formed_and_described(self):
+        drawn = self.all(idle_runs() + fill_runs() + sleeper_runs(5))
+        self.assertEqual(set(drawn), {"cost-idle", "cost-fill-start", "cost-fill-expire",
+                                      "cost-sleeper", "advance-fill", "advance-sleeper",
+                                      "memory-fill"})
+        for picture in drawn.values():
+            self.assertEqual(picture.get("role"), "img")
+            self.assertTrue(picture.find(f"{SVG}title").text)
+            self.assertTrue(picture.find(f"{SVG}desc").text)
+
+    def test_the_text_alternative_has_the_figures(self):
+        described = self.all(idle_runs())["cost-idle"].find(f"{SVG}desc").text
+        self.assertIn("libev 25 ns at 10,000 to 100 ns at 1,000,000", described)
+
+    def test_there_is_a_line_for_each_contender_through_its_medians(self):
+        lines = list(self.all(idle_runs())["cost-idle"].iter(f"{SVG}polyline"))
+        self.assertEqual(len(lines), 5)
+        for points in (line.get("points").split() for line in lines):
+            first, last = ([float(number) for number in point.split(",")] for point in points)
+            self.assertLess(first[0], last[0])
+            self.assertGreater(first[1], last[1])  # dearer is higher up, where y is less
+
+    def test_contenders_differ_in_colour_and_in_marker(self):
+        names = [name for name in plots.LOOKS if name != "limit"] + ["mine", "yours"]
+        looks = plots.looks_of(names)
+        self.assertEqual(len(set(looks.values())), len(names))
+
+    def test_a_single_size_is_drawn_as_points(self):
+        picture = self.all([r for r in idle_runs() if r["run_name"].endswith("/10000")])
+        self.assertEqual(list(picture["cost-idle"].iter(f"{SVG}polyline")), [])
+        self.assertTrue(list(picture["cost-idle"].iter(f"{SVG}path")))
+
+    def test_labels_keep_apart_and_inside(self):
+        placed = svg.spread_labels([50, 50, 51, 99, 100], 10, 0, 100)
+        self.assertEqual(sorted(placed), placed)
+        self.assertTrue(all(b - a >= 10 for a, b in zip(placed, placed[1:])))
+        self.assertTrue(0 <= placed[0] and placed[-1] <= 100)
+
+    def test_a_logarithmic_scale_puts_each_decade_as_far(self):
+        scale = svg.Scale(1, 1000, 0, 300)
+        self.assertAlmostEqual(scale(10), 100)
+        self.assertAlmostEqual(scale(100), 200)
+
+    def test_ticks_are_round_and_few(self):
+        self.assertEqual(svg.log_ticks(9, 220), [10, 20, 50, 100, 200])
+        self.assertLessEqual(len(svg.log_ticks(1, 1e12)), 7)
+        self.assertEqual(svg.linear_ticks(257, 5), [0, 100, 200, 300])
+
+    def test_a_picture_alone_brings_its_style_and_a_dark_one(self):
+        css = (REPORT / "plot.css").read_text(encoding="utf-8")
+        style = self.all(idle_runs(), css)["cost-idle"].find(f"{SVG}style").text
+        self.assertIn("prefers-color-scheme: dark", style)
+
+
+class References(html.parser.HTMLParser):
+    """Collects what a page would load, and its ids and links within."""
+
+    def __init__(self):
+        super().__init__()
+        self.loads, self.ids, self.links, self.tags = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name in ("src", "srcset", "data", "action", "poster") or (
+                    name in ("href", "xlink:href") and not value.startswith("#")):
+                self.loads.append((tag, name, value))
+            if name == "id":
+                self.ids.append(value)
+            if name == "href" and value.startswith("#"):
+                self.links.append(value[1:])
+
+
+class Page(Folder):
+    def page(self, runs=None, command=None, **context):
+        return page.write(self.measured(runs or idle_runs() + fill_runs(), **context), command)
+
+    def test_nothing_is_loaded_from_elsewhere(self):
+        text = self.page()
+        found = References()
+        found.feed(text)
+        self.assertEqual(found.loads, [])
+        self.assertFalse({"script", "link", "iframe", "img", "object"} & set(found.tags))
+        self.assertIsNone(re.search(r"url\(|@import", text))
+        self.assertEqual(set(re.findall(r"https?://[^\"'<> ]+", text)),
+                         {"http://www.w3.org/2000/svg"})  # a name, not an address
+
+    def test_links_lead_somewhere_and_ids_are_unique(self):
+        found = References()
+        found.feed(self.page())
+        self.assertEqual(len(found.ids), len(set(found.ids)))
+        self.assertTrue(found.links)
+        self.assertLessEqual(set(found.links), set(found.ids))
+
+    def test_names_and_reasons_are_escaped(self):
+        runs = idle_runs() + [run("idle/<b>&\"x\"/10000", 3)]
+        text = self.page(runs, "bench/run --filter '<i>'", absent="far/<i>x: a & b\n")
+        self.assertNotIn("<b>", text)
+        self.assertNotIn("<i>", text)
+        self.assertIn("&lt;b&gt;&amp;", text)
+        for _, _, _, drawing in plots.all_plots(self.measured(runs)):
+            ElementTree.fromstring(drawing)
+
+    def test_it_tells_the_machine_the_date_and_the_command(self):
+        text = self.page(command="bench/run --full")
+        for words in ("Example 1000", "gcc 12", "2024-05-06", "bench/run --full"):
+            self.assertIn(words, text)
+
+    def test_tables_scroll_within_themselves_and_have_names(self):
+        text = self.page()
+        self.assertEqual(text.count("<table>"), text.count('<div class="scroll" role="region" '
+                                                           'tabindex="0" aria-label="'))
+
+
+class Publishing(Folder):
+    MARKS = ("machine", "warnings", "glance", "losses", "cost", "advance", "memory", "behaviour",
+             "noise", "missing")
+
+    def publish(self, text):
+        path = self.folder / "BENCHMARKS.md"
+        path.write_text(text, encoding="utf-8")
+        shown = [("cost", self.folder / "plots" / "cost-idle.svg", "idle: ns per refresh")]
+        publish.rewrite(path, self.measured(idle_runs()), shown, "bench/run --full --publish")
+        return path.read_text(encoding="utf-8")
+
+    def marked(self):
+        return "By hand.\n" + "".join(
+            f"<!-- generated: {name} -->\nwas here\n<!-- end: {name} -->\nkept {name}\n"
+            for name in self.MARKS)
+
+    def test_only_what_is_between_the_marks_is_replaced(self):
+        text = self.publish(self.marked())
+        self.assertTrue(text.startswith("By hand.\n"))
+        self.assertNotIn("was here", text)
+        for name in self.MARKS:
+            self.assertIn(f"kept {name}\n", text)
+        self.assertIn("| **tickwheel-embedded** | 20 (19, 13 % ~) | 2.00× | 0.80× |", text)
+        self.assertIn("![idle: ns per refresh](plots/cost-idle.svg)", text)
+
+    def test_publishing_again_changes_nothing(self):
+        once = self.publish(self.marked())
+        self.assertEqual(self.publish(once), once)
+
+    def test_a_page_without_a_mark_is_left_as_it_is(self):
+        text = self.marked().replace("generated: losses", "generated: loses")
+        with self.assertRaisesRegex(figures.BadInput, "losses"):
+            self.publish(text)
+        self.assertEqual((self.folder / "BENCHMARKS.md").read_text(encoding="utf-8"), text)
+
+    def test_the_repositorys_page_has_all_marks(self):
+        text = (REPORT.parent.parent / "BENCHMARKS.md").read_text(encoding="utf-8")
+        self.assertEqual(sorted(found[1] for found in publish.MARK.finditer(text)),
+                         sorted(self.MARKS))
+
+
+class BadInput(Folder):
+    def refused(self, words, *paths):
+        with self.assertRaisesRegex(figures.BadInput, words):
+            figures.read(paths)
+
+    def test_bad_files_are_refused_with_the_reason(self):
+        empty, text, other = (self.folder / name for name in ("empty", "text", "other"))
+        empty.write_text("")
+        text.write_text("{]")
+        other.write_text('{"figures": []}')
+        self.refused("no result file")
+        self.refused("gone: No such file", self.folder / "gone")
+        self.refused("empty is not JSON", empty)
+        self.refused("text is not JSON", text)
+        self.refused("other is not Google Benchmark's JSON", other)
+        self.refused("no benchmark was run", self.file([]))
+        self.refused("a run that the suite did not write", self.file([run("sort/10", 3)]))
+        self.refused("every run is void: idle/x/10000: wrong", self.file(
+            [run("idle/x/10000", 0, error_occurred=True, error_message="wrong")]))
+
+    def main(self, *arguments):
+        """(exit status, what it says) of the command line."""
+        said, before = io.StringIO(), sys.argv
+        sys.argv = ["report", *map(str, arguments)]
+        try:
+            with contextlib.redirect_stderr(said):
+                runpy.run_path(str(REPORT / "__main__.py"), run_name="__main__")
+        except SystemExit as end:
+            return end.code, said.getvalue()
+        finally:
+            sys.argv = before
+        return None, said.getvalue()
+
+    def test_the_command_says_what_is_wrong_and_writes_nothing(self):
+        target = self.folder / "report.html"
+        status, said = self.main(self.file([]), "--html", target)
+        self.assertEqual(status, 2)
+        self.assertRegex(said, r"^report: no benchmark was run")
+        self.assertFalse(target.exists())
+
+    def test_the_command_writes_page_and_plots(self):
+        target, folder = self.folder / "a" / "report.html", self.folder / "plots"
+        status, _ = self.main(self.file(idle_runs()), "--html", target, "--plots", folder)
+        self.assertEqual(status, 0)
+        self.assertIn("<!DOCTYPE html>", target.read_text(encoding="utf-8"))
+        self.assertEqual([path.name for path in folder.iterdir()], ["cost-idle.svg"])
+
+
+class Machine(Folder):
+    def test_facts_are_noted_in_the_results_and_read_back(self):
+        path = self.file(idle_runs(), machine={})
+        machine.main(self.folder, [path])
+        context = json.loads(path.read_text(encoding="utf-8"))["context"]
+        self.assertIn("Compiler", context["machine"])
+        facts = machine.from_context(context)
+        self.assertEqual(list(facts)[0], "Date")
+        self.assertEqual(facts["Cores"], "2 at 2.60 GHz")
+        self.assertEqual(figures.read([path]).cell("idle", None, "limit", 10000).median, 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
