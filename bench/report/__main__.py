@@ -49,15 +49,15 @@ def main(arguments):
     options = options_of(arguments)
     try:
         measured = figures.read(options.results)
+        if options.html:
+            target = pathlib.Path(options.html)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(page.write(measured, options.command), encoding="utf-8")
         if options.publish:
             publish.check(measured)
         written = write_plots(measured, pathlib.Path(options.plots)) if options.plots else []
         if options.publish:
             publish.rewrite(pathlib.Path(options.publish), measured, written, options.command)
-        if options.html:
-            target = pathlib.Path(options.html)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(page.write(measured, options.command), encoding="utf-8")
     except figures.BadInput as error:
         print(f"report: {error}", file=sys.stderr)
         return 2

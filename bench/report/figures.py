@@ -251,8 +251,9 @@ class Measured:
         return sorted(found)
 
     def repetitions(self):
-        """The fewest and the most repetitions behind a figure."""
-        counts = [len(runs) for runs in self.results.runs.values()]
+        """The fewest and the most behind a figure; rows for orientation do not count."""
+        counts = [len(runs) for key, runs in self.results.runs.items()
+                  if key[1] not in ORIENTATION] or [1]
         return min(counts), max(counts)
 
     def busy(self):

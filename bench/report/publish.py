@@ -13,6 +13,7 @@ import re
 import content
 import machine
 from figures import BadInput, description
+from table import FIGURES
 
 MARK = re.compile(r"<!-- generated: ([\w-]+) -->\n.*?<!-- end: \1 -->", re.DOTALL)
 
@@ -20,10 +21,14 @@ NOTHING = "Not measured in this run."
 
 
 def check(measured):
-    """Publishes no run that is void."""
+    """Publishes no run that is void or leaves a workload out."""
     if measured.results.wrong:
         raise BadInput("a void run is not published: "
                        + "; ".join(sorted(measured.results.wrong)))
+    complete = {figure[0] for figure in measured.figures()}
+    left_out = sorted({workload for workload, _ in FIGURES} - complete)
+    if left_out:
+        raise BadInput(f"only a full run is published; this one lacks {', '.join(left_out)}")
 
 
 def rewrite(path, measured, plots, command):

@@ -360,6 +360,15 @@ class Publishing(Folder):
             self.publish(text)
         self.assertEqual((self.folder / "BENCHMARKS.md").read_text(encoding="utf-8"), text)
 
+    def test_a_run_that_leaves_workloads_out_is_not_published(self):
+        with self.assertRaisesRegex(figures.BadInput, "lacks .*churn.*, far, fill"):
+            publish.check(self.measured(idle_runs()))
+
+    def test_a_run_of_every_workload_is_published(self):
+        runs = [run(f"{workload}/limit/10000", 3, **{counter or "x": 3})
+                for workload, counter in figures.FIGURES]
+        publish.check(self.measured(runs))
+
     def test_the_repositorys_page_has_all_marks(self):
         text = (REPORT.parent.parent / "BENCHMARKS.md").read_text(encoding="utf-8")
         self.assertEqual(sorted(found[1] for found in publish.MARK.finditer(text)),
