@@ -42,19 +42,14 @@ int calendar_reserve(struct calendar *calendar, size_t timers, bool far)
 
 /* --------------------------------------------------------------- finding room */
 
-TW_INLINE bool has_room(const struct calendar *calendar)
-{
-    return calendar->cells.cells < calendar->cells.room;
-}
-
 /* Room for one more cell. Empty ones in queues are given up before it fails. */
-static TW_COLD int make_room(struct calendar *calendar)
+TW_COLD int calendar_make_room(struct calendar *calendar)
 {
     if (chunk_pool_grow(&calendar->cells) == 0)
         return 0;
     ready_compact(&calendar->ready, &calendar->cells);
     queue_compact(&calendar->cells, &calendar->soon);
-    return has_room(calendar) ? 0 : -1;
+    return calendar_has_room(calendar) ? 0 : -1;
 }
 
 static TW_COLD int make_heap_room(struct calendar *calendar)
@@ -63,16 +58,6 @@ static TW_COLD int make_heap_room(struct calendar *calendar)
 }
 
 /* ------------------------------------------------------------------- placing */
-
-/* Where a timer started now belongs. What is due by the run under way, or in
- * the open tick, waits for the next run. */
-TW_INLINE unsigned slot_for(const struct calendar *calendar, uint64_t deadline)
-{
-    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
-        return SLOT_FRESH;
-    unsigned slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-    return TW_LIKELY(slot != WHEEL_BEYOND) ? slot : SLOT_HEAP;
-}
 
 /* The tick from which a deadline is within the reach of the wheel's top level. */
 static uint64_t tick_in_reach(const struct calendar *calendar, uint64_t deadline)
@@ -130,54 +115,33 @@ TW_INLINE void take_out(struct calendar *calendar, tw_timer *timer)
     }
 }
 
-/* Writes down that the timer is scheduled now, in this slot, not parked. */
-TW_INLINE void schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                        unsigned slot)
-{
-    calendar->sequence += TIMER_SEQUENCE_ONE;
-    timer->deadline_ = deadline;
-    timer_set_sequence(timer, calendar->sequence);
-    timer->state_ = (uint16_t)(calendar->tag | (timer->state_ & TIMER_NODE) | (slot + 1));
-}
-
-TW_INLINE void keep_next(struct calendar *calendar, uint64_t deadline)
-{
-    if (deadline < calendar->next_ns)
-        calendar->next_ns = deadline;
-}
-
 /* --------------------------------------------------- starting, moving, stopping */
 
-TW_INLINE void start_in(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                        unsigned slot)
+/* Where there is no room for one more, or the timer is not for the wheel. */
+TW_COLD int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
-    schedule(calendar, timer, deadline, slot);
-    keep_next(calendar, deadline);
-    put(calendar, timer, slot);
-}
-
-int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
-{
-    if (TW_UNLIKELY(!has_room(calendar)) && make_room(calendar) != 0)
+    if (!calendar_has_room(calendar) && calendar_make_room(calendar) != 0)
         return -1;
-    unsigned slot = slot_for(calendar, deadline);
-    if (TW_UNLIKELY(slot == SLOT_HEAP) && heap_full(&calendar->heap) &&
+    if (calendar_slot_for(calendar, deadline) == SLOT_HEAP && heap_full(&calendar->heap) &&
         make_heap_room(calendar) != 0)
         return -1;
-    start_in(calendar, timer, deadline, slot);
+    calendar_restart(calendar, timer, deadline);
     return 0;
 }
 
 void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
-    start_in(calendar, timer, deadline, slot_for(calendar, deadline));
+    unsigned slot = calendar_slot_for(calendar, deadline);
+    calendar_schedule(calendar, timer, deadline, slot);
+    calendar_keep_next(calendar, deadline);
+    put(calendar, timer, slot);
 }
 
 int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns)
 {
-    if (TW_UNLIKELY(!has_room(calendar)) && make_room(calendar) != 0)
+    if (TW_UNLIKELY(!calendar_has_room(calendar)) && calendar_make_room(calendar) != 0)
         return -1;
-    schedule(calendar, timer, now_ns, SLOT_SOON);
+    calendar_schedule(calendar, timer, now_ns, SLOT_SOON);
     queue_push(&calendar->cells, &calendar->soon, timer);
     return 0;
 }
@@ -203,14 +167,14 @@ void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline
     calendar_forget_next(calendar, timer->deadline_);
     calendar->unparks += timer_parked(timer);
     if (stays(calendar, timer, slot, deadline)) {
-        schedule(calendar, timer, deadline, slot);
-        keep_next(calendar, deadline);
+        calendar_schedule(calendar, timer, deadline, slot);
+        calendar_keep_next(calendar, deadline);
         return;
     }
     calendar->relocated++;
     take_out(calendar, timer);
-    if (TW_UNLIKELY(slot > SLOT_FRESH) && !has_room(calendar))
-        make_room(calendar); /* it left an empty cell, so there will be one */
+    if (TW_UNLIKELY(slot > SLOT_FRESH) && !calendar_has_room(calendar))
+        calendar_make_room(calendar); /* it left an empty cell, so there will be one */
     calendar_restart(calendar, timer, deadline);
 }
 
@@ -229,7 +193,7 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer)
 /* A timer was taken out of a slot, or the heap, on a visit: puts it where its
  * deadline belongs now, which is after the cursor, or drops it if it is parked.
  * Answers whether it was put anywhere. */
-static bool settle(struct calendar *calendar, tw_timer *timer)
+TW_INLINE bool settle(struct calendar *calendar, tw_timer *timer)
 {
     if (timer_parked(timer)) {
         calendar->park_ends++;

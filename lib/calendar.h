@@ -74,8 +74,9 @@ TW_INLINE uint64_t calendar_tick_end(const struct calendar *calendar, uint64_t n
 /* Room for so many timers in all, beyond the span too if far. 0 or -1. */
 int calendar_reserve(struct calendar *calendar, size_t timers, bool far);
 
-/* Starts a timer that has no place. 0, or -1 if there is no memory. */
-int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+/* Starts a timer that has no place. 0, or -1 if there is no memory. See also
+ * calendar_start below. */
+int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
 int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns);
 
 /* Moves a timer that has a place, parked or not. It never fails. */
@@ -91,8 +92,58 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer);
 /* What was to be due then is not, perhaps. */
 TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline)
 {
-    if (calendar->next_ns != 0 && deadline <= calendar->next_ns)
+    if (TW_UNLIKELY(calendar->next_ns != 0) && deadline <= calendar->next_ns)
         calendar->next_ns = 0;
+}
+
+/* ---------------------------------------- the common cases, inline
+ *
+ * They are short because cache misses of successive calls overlap only as far
+ * as the processor looks ahead, some 450 instructions, and as it can hold
+ * instructions that wait for one, some 100. */
+
+TW_INLINE bool calendar_has_room(const struct calendar *calendar)
+{
+    return calendar->cells.cells < calendar->cells.room;
+}
+
+/* Where a timer started now belongs. What is due by the run under way, or in
+ * the open tick, waits for the next run. */
+TW_INLINE unsigned calendar_slot_for(const struct calendar *calendar, uint64_t deadline)
+{
+    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
+        return SLOT_FRESH;
+    unsigned slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
+    return TW_LIKELY(slot != WHEEL_BEYOND) ? slot : SLOT_HEAP;
+}
+
+/* Writes down that the timer is scheduled now, in this slot, not parked. */
+TW_INLINE void calendar_schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                        unsigned slot)
+{
+    calendar->sequence += TIMER_SEQUENCE_ONE;
+    timer->deadline_ = deadline;
+    timer_set_sequence(timer, calendar->sequence);
+    timer->state_ = (uint16_t)(calendar->tag | (timer->state_ & TIMER_NODE) | (slot + 1));
+}
+
+TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
+{
+    if (deadline < calendar->next_ns)
+        calendar->next_ns = deadline;
+}
+
+/* Starts a timer that has no place. 0, or -1 if there is no memory. */
+TW_INLINE int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+{
+    unsigned slot = calendar_slot_for(calendar, deadline);
+    if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS || !calendar_has_room(calendar)))
+        return calendar_start_elsewhere(calendar, timer, deadline);
+    calendar_schedule(calendar, timer, deadline, slot);
+    calendar_keep_next(calendar, deadline);
+    if (wheel_insert(&calendar->wheel, &calendar->cells, slot, timer))
+        calendar->next_ns = 0;
+    return 0;
 }
 
 /* The slot of a timer of ours that waits in the wheel with no other state than
@@ -107,9 +158,7 @@ TW_INLINE unsigned calendar_wheel_slot(const struct calendar *calendar, const tw
 /* calendar_move where it is a store: if the timer waits in the wheel, with no other
  * state than these flags, and the new deadline is not before the old one (which
  * its slot is visited in time for), nor due by the run under way. Else it does
- * nothing and answers false. It is inline and short because cache misses of
- * successive calls overlap only as far as the processor looks ahead, some 450
- * instructions, and as it can hold instructions that wait for one, some 100. */
+ * nothing and answers false. */
 TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
                                   unsigned flags)
 {

@@ -122,23 +122,37 @@ TW_INLINE void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
 
 /* ------------------------------------------------------------------- bucket */
 
-/* Answers whether that took a new chunk: the first, or the bucket's others are
- * full. */
-TW_INLINE bool bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
+/* Whether the next push takes a new chunk: the bucket's others are full, or it
+ * has none. */
+TW_INLINE bool bucket_is_full(const struct bucket *bucket)
+{
+    return chunk_ends_at(bucket->end);
+}
+
+/* Gives a full bucket one more chunk. */
+TW_INLINE void bucket_extend(struct chunk_pool *pool, struct bucket *bucket)
+{
+    struct chunk *chunk = chunk_take(pool);
+    chunk->link = (struct chunk *)(void *)bucket->end; /* what end will be when this is empty */
+    bucket->end = chunk->cells;
+}
+
+/* The bucket is not full. */
+TW_INLINE void bucket_push_hot(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
 {
     tw_timer **end = bucket->end;
-    bool new_chunk = chunk_ends_at(end);
-    if (TW_UNLIKELY(new_chunk)) {
-        struct chunk *chunk = chunk_take(pool);
-        chunk->link = (struct chunk *)(void *)end; /* what end will be when this one is empty */
-        end = chunk->cells;
-    }
     *end = timer;
     timer->place_ = end;
     bucket->end = end + 1;
     bucket->count++;
     pool->cells++;
-    return new_chunk;
+}
+
+TW_INLINE void bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
+{
+    if (TW_UNLIKELY(bucket_is_full(bucket)))
+        bucket_extend(pool, bucket);
+    bucket_push_hot(pool, bucket, timer);
 }
 
 /* Takes the top cell away; the bucket is not empty. */

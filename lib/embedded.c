@@ -32,7 +32,7 @@ uint64_t tw_timer_when_ns(const tw_timer *timer)
 }
 
 /* Starts a timer that no cell leads to. */
-static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!timer->callback_))
         return fail(EINVAL);
@@ -46,7 +46,7 @@ static int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 }
 
 /* Moves a timer that has a place, parked or not, wherever to. */
-static int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
         return fail(EBUSY);

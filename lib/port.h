@@ -20,6 +20,9 @@
 /* Inlined where the compiler's own estimate says no, but the caller is hot. */
 #define TW_INLINE static inline __attribute__((always_inline))
 
+/* A path that would cost its neighbour, which is shorter, saved registers. */
+#define TW_NOINLINE __attribute__((noinline))
+
 /* A path so rare that it should not share a cache line with the others. */
 #define TW_COLD __attribute__((noinline, cold))
 

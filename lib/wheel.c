@@ -21,7 +21,8 @@ unsigned wheel_furthest_slot(const struct wheel *wheel)
     return wheel_slot_at(top, (wheel->cursor >> wheel_shift(top)) + WHEEL_SLOTS - 1);
 }
 
-void wheel_mark_occupied(struct wheel *wheel, unsigned slot)
+/* A slot has got its first cell. */
+static void mark_occupied(struct wheel *wheel, unsigned slot)
 {
     unsigned level = wheel_level(slot), index = slot & (WHEEL_SLOTS - 1);
     wheel->occupied[level][index / 64] |= (uint64_t)1 << (index & 63);
@@ -37,6 +38,16 @@ void wheel_mark_occupied(struct wheel *wheel, unsigned slot)
     }
     if (due < wheel->quiet_until)
         wheel->quiet_until = due;
+}
+
+bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
+                             tw_timer *timer)
+{
+    struct bucket *bucket = &wheel->slots[slot];
+    bucket_push(pool, bucket, timer);
+    if (bucket->count == 1)
+        mark_occupied(wheel, slot);
+    return bucket->count == WHEEL_BATCH + 1;
 }
 
 unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,

@@ -122,8 +122,9 @@ TW_INLINE uint64_t wheel_start(unsigned level, uint64_t number)
 
 /* -------------------------------------------------------------- in and out */
 
-/* A slot has got its first cell. */
-void wheel_mark_occupied(struct wheel *wheel, unsigned slot);
+/* wheel_insert where the slot has no chunk with room. */
+bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
+                             tw_timer *timer);
 
 /* Puts a timer into a slot that wheel_slot_for gave. Answers whether the slot
  * is now one that a sleeping loop has to be woken for. */
@@ -131,11 +132,10 @@ TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsign
                             tw_timer *timer)
 {
     struct bucket *bucket = &wheel->slots[slot];
-    if (TW_LIKELY(!bucket_push(pool, bucket, timer)))
-        return false;
-    if (bucket->count == 1)
-        wheel_mark_occupied(wheel, slot);
-    return bucket->count == WHEEL_BATCH + 1;
+    if (TW_UNLIKELY(bucket_is_full(bucket)))
+        return wheel_insert_with_chunk(wheel, pool, slot, timer);
+    bucket_push_hot(pool, bucket, timer);
+    return false;
 }
 
 TW_INLINE void wheel_mark_empty(struct wheel *wheel, unsigned slot)
