@@ -70,7 +70,8 @@ def absences(measured, workload):
 
 
 def glance_tables(measured):
-    """The figures at the largest and at the smallest size, side by side."""
+    """The figures at the largest size and at the smallest. The multiples come first, where
+    a phone shows them."""
     sizes = sorted({key[2] for key in measured.results.runs})
     picked = [sizes[-1]] if len(sizes) == 1 else [sizes[-1], sizes[0]]
     tables = [glance_table(measured, size) for size in picked]
@@ -88,12 +89,12 @@ def glance_table(measured, timers):
         best = measured.best(workload, counter, timers, is_ours)
         of_limit = best[1] / costs[0] if best and costs[0] else None
         of_peer = best[1] / peer[1] if best and peer and peer[1] else None
-        rows.append(("plain", [title, *map(dash, costs),
-                               f"{number(peer[1])} {peer[0]}" if peer else "–",
-                               times(of_limit), times(of_peer)]))
-    head = ["ns per operation", "limit", *(name.replace("tickwheel-", "") for name in ours),
-            "best peer", "best of ours × limit", "× peer"]
-    return Table(f"{timers:,} timers", head, rows)
+        rows.append(("plain", [title, times(of_limit), times(of_peer), *map(dash, costs),
+                               f"{number(peer[1])} {peer[0]}" if peer else "–"]))
+    head = ["figure", "× limit", "× peer", "limit",
+            *(name.replace("tickwheel-", "") for name in ours), "best peer"]
+    notes = ["The multiples are those of the best tickwheel contender; the other columns are ns."]
+    return Table(f"{timers:,} timers", head, rows, None, notes)
 
 
 def dash(value):

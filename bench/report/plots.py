@@ -60,7 +60,7 @@ def cost_plot(measured, workload, counter, title, identity, style=None):
         return None
     bottom = TOP + max(230, LABEL_GAP * len(lines))
     costs = [cost for points in lines.values() for _, cost in points]
-    x = svg.Scale(min(sizes), max(sizes), 62, WIDTH - 140)
+    x = svg.Scale(min(sizes), max(sizes), 62, WIDTH - 144)
     y = svg.Scale(min(costs) / 1.15, max(costs) * 1.15, bottom, TOP)
     body = heading(*(title.split(": ", 1) if ": " in title else (title, "ns per operation")))
     body += cost_axes(x, y, sizes)
@@ -79,7 +79,7 @@ def cost_words(points):
 
 
 def cost_axes(x, y, sizes):
-    left, right, bottom = 52, WIDTH - 128, y.first
+    left, right, bottom = 52, WIDTH - 132, y.first
     body = []
     for tick in svg.log_ticks(y.low, y.high):
         body.append(svg.line(left, y(tick), right, y(tick), class_="grid"))
@@ -104,15 +104,15 @@ def cost_lines(lines, x, y, looks):
     for name, label_y in zip(names, ends):
         points = [(x(size), y(cost)) for size, cost in lines[name]]
         kind = looks[name][1]
-        drawn = [svg.line(points[-1][0] + 5, points[-1][1], WIDTH - 125, label_y,
+        drawn = [svg.line(points[-1][0] + 5, points[-1][1], WIDTH - 129, label_y,
                           class_="leader")]
         if len(points) > 1:
             drawn.append(svg.polyline(points))
         radius = 4.2 if is_ours(name) else 3.6
         if name != "limit":
             drawn += [svg.marker(kind, *point, radius) for point in points]
-            drawn.append(svg.marker(kind, WIDTH - 118, label_y, radius))
-        drawn.append(svg.text(WIDTH - 109, label_y + 4, short(name)))
+            drawn.append(svg.marker(kind, WIDTH - 122, label_y, radius))
+        drawn.append(svg.text(WIDTH - 113, label_y + 4, short(name)))
         body.append(svg.element("g", *drawn, class_=series_class(name, looks)))
     return body
 
