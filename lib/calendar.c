@@ -221,6 +221,8 @@ static void cascade_level(struct calendar *calendar, unsigned level)
     unsigned slot = 0;
     unsigned share = wheel_share(&calendar->wheel, level, &slot);
     tw_timer *taken[TAKEN];
+    if (share > 0)
+        TW_PROBE_CASCADE(level, share, calendar->wheel.cursor);
     while (share > 0) {
         unsigned n = wheel_take(&calendar->wheel, &calendar->cells, slot, taken,
                                 share < TAKEN ? share : TAKEN);

@@ -24,6 +24,7 @@
 #define TW_CALENDAR_H
 
 #include "heap.h"
+#include "probe.h"
 #include "ready.h"
 #include "wheel.h"
 
@@ -121,6 +122,7 @@ TW_INLINE unsigned calendar_slot_for(const struct calendar *calendar, uint64_t d
 TW_INLINE void calendar_schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
                         unsigned slot)
 {
+    TW_PROBE_START(timer, deadline);
     calendar->sequence += TIMER_SEQUENCE_ONE;
     timer->deadline_ = deadline;
     timer_set_sequence(timer, calendar->sequence);
@@ -167,6 +169,7 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
     if (TW_UNLIKELY(deadline <= calendar->horizon_ns || deadline < before ||
                     slot >= WHEEL_ALL_SLOTS))
         return false;
+    TW_PROBE_START(timer, deadline);
     calendar_forget_next(calendar, before);
     calendar->sequence += TIMER_SEQUENCE_ONE;
     timer->deadline_ = deadline;

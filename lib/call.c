@@ -207,6 +207,7 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
     struct node *node = find(loop, handle);
     if (!node)
         return false;
+    TW_PROBE_CANCEL(&node->timer);
     if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE))
         loop->counts.stops += !calendar_park(&loop->calendar, &node->timer);
     context_release(call_retire(loop, node));

@@ -107,8 +107,10 @@ void tw_timer_stop(tw_loop *loop, tw_timer *timer)
     }
     TW_ASSERT_OWNED(loop);
     if (calendar_remove_from_wheel(&loop->calendar, timer)) {
+        TW_PROBE_CANCEL(timer);
         loop->counts.stops++;
     } else if (held_here(loop, timer)) {
+        TW_PROBE_CANCEL(timer);
         loop->counts.stops += !timer_parked(timer);
         calendar_remove(&loop->calendar, timer);
     }
@@ -122,9 +124,13 @@ void tw_timer_park(tw_loop *loop, tw_timer *timer)
         return;
     }
     TW_ASSERT_OWNED(loop);
-    if (calendar_park_in_wheel(&loop->calendar, timer, 0))
+    if (calendar_park_in_wheel(&loop->calendar, timer, 0)) {
+        TW_PROBE_CANCEL(timer);
         return;
-    if (held_here(loop, timer) && !timer_parked(timer))
-        loop->counts.stops += !calendar_park(&loop->calendar, timer);
+    }
+    if (!held_here(loop, timer) || timer_parked(timer))
+        return;
+    TW_PROBE_CANCEL(timer);
+    loop->counts.stops += !calendar_park(&loop->calendar, timer);
     TW_ASSERT_SOUND(loop);
 }

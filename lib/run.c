@@ -73,6 +73,7 @@ static void fire_call(tw_loop *loop, struct node *node)
 /* The timer has been taken out of its place. */
 TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
 {
+    TW_PROBE_FIRE(timer, timer->callback_, loop->now_ns - timer->deadline_);
     loop->counts.fired++;
     if (timer_is_node(timer)) {
         fire_call(loop, pool_node_of(timer));
