@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -344,6 +346,38 @@ Test(descriptor, a_late_wakeup_is_taken_away_by_a_later_run)
     backend_wake(&outer.loop->runner.backend);
     cr_assert_eq(tw_run(outer.loop), 1);
     cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+/* Takes the place of the C library's in this program. The loop sets its alarm
+ * between its look at the queue and its sleep: the worst moment for a post. */
+static tw_loop *post_while_arming;
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+    tw_loop *loop = post_while_arming;
+    post_while_arming = NULL;
+    if (loop)
+        cr_assert_eq(tw_call_soon_threadsafe(loop, stop, loop), 0);
+    return (int)syscall(SYS_timerfd_settime, fd, flags, new, old);
+}
+
+Test(descriptor, a_post_just_before_the_sleep_is_not_lost)
+{
+    tw_loop *loop = loop_new();
+    tw_call_later_ns(loop, HOUR, stop, loop);
+    post_while_arming = loop;
+    cr_assert_eq(tw_run_forever(loop), 0);
+    cr_assert_null(post_while_arming);
+    cr_assert_eq(stats_of(loop).wakeups, 0, "it did not even sleep");
+
+    struct outer outer;
+    begin(&outer, loop);
+    tw_call_soon(loop, fill_up, &outer);
+    post_while_arming = loop;
+    tw_run(loop);
+    cr_assert_null(post_while_arming);
+    cr_assert(readable(&outer));
     end(&outer);
 }
 
