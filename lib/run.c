@@ -177,7 +177,7 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
     bool continued = loop->soon_cut;
     run_soon(loop, &run);
     run_timers(loop, &run);
-    if (continued && run.calls == 0) {
+    if (continued && run.calls == 0 && !full(&run)) {
         /* The run that was cut short had nothing left: this is a new one. */
         loop->soon_cut = false;
         run_soon(loop, &run);

@@ -136,6 +136,17 @@ shared_libraries() {
     find "$prefix" -name 'libtickwheel*.so'
 }
 
+step_tracepoints() {
+    command -v readelf >/dev/null || exit 77
+    grep -q 'TICKWHEEL_HAVE_SDT:INTERNAL=1' "$WORK/library_alone/build/CMakeCache.txt" || exit 77
+    for library in $(shared_libraries | grep -v jemalloc); do
+        readelf -n "$library" | sed -n '/Provider: tickwheel/{n;s/.*Name: //p}' |
+            sort -u >"$here/tracepoints"
+        printf '%s\n' cancel cascade fire start | diff - "$here/tracepoints" ||
+            fail "$library has these tracepoints"
+    done
+}
+
 step_exports_only_tw() {
     for library in $(shared_libraries); do
         nm -D --defined-only "$library" >"$here/symbols"
