@@ -134,8 +134,8 @@ def losses_table(measured, by_all):
 
 
 LOSS_NOTES = ["A cell is the multiple of the best peer's figure, with the peer's name; an empty "
-              "one is not lost. What is beyond noise comes first: ~ marks what may be noise: the repetitions overlap, or there is "
-              "only one."]
+              "one is not lost. What is beyond noise comes first: ~ marks what may be noise, since "
+              "the repetitions overlap or there is only one."]
 
 
 def best_of_ours(losses):
@@ -339,5 +339,5 @@ READING = [
     "Time is virtual: all contenders live through the same milliseconds, and a checksum over "
     "which timer fired at which time must be equal for all, or the run is void.",
 ]
-ORIENTATION_NOTE = ("* For orientation only: measured in Python, in a process of its own; it is no peer "
-                    "in the multiples.")
+ORIENTATION_NOTE = ("* For orientation only: measured in Python, in a process of its own; no peer in "
+                    "the multiples.")
