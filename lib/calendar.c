@@ -43,7 +43,7 @@ int calendar_reserve(struct calendar *calendar, size_t timers, bool far)
 /* --------------------------------------------------------------- finding room */
 
 /* Room for one more cell. Empty ones in queues are given up before it fails. */
-TW_COLD int calendar_make_room(struct calendar *calendar)
+static TW_COLD int make_room(struct calendar *calendar)
 {
     if (chunk_pool_grow(&calendar->cells) == 0)
         return 0;
@@ -120,7 +120,7 @@ TW_INLINE void take_out(struct calendar *calendar, tw_timer *timer)
 /* Where there is no room for one more, or the timer is not for the wheel. */
 TW_COLD int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
-    if (!calendar_has_room(calendar) && calendar_make_room(calendar) != 0)
+    if (!calendar_has_room(calendar) && make_room(calendar) != 0)
         return -1;
     if (calendar_slot_for(calendar, deadline) == SLOT_HEAP && heap_full(&calendar->heap) &&
         make_heap_room(calendar) != 0)
@@ -139,7 +139,7 @@ void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadl
 
 int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns)
 {
-    if (TW_UNLIKELY(!calendar_has_room(calendar)) && calendar_make_room(calendar) != 0)
+    if (TW_UNLIKELY(!calendar_has_room(calendar)) && make_room(calendar) != 0)
         return -1;
     calendar_schedule(calendar, timer, now_ns, SLOT_SOON);
     queue_push(&calendar->cells, &calendar->soon, timer);
@@ -174,7 +174,7 @@ void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline
     calendar->relocated++;
     take_out(calendar, timer);
     if (TW_UNLIKELY(slot > SLOT_FRESH) && !calendar_has_room(calendar))
-        calendar_make_room(calendar); /* it left an empty cell, so there will be one */
+        make_room(calendar); /* it left an empty cell, so there will be one */
     calendar_restart(calendar, timer, deadline);
 }
 
