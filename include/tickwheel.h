@@ -251,12 +251,15 @@ TW_API void tw_stop(tw_loop *loop);
  * again before it uses the loop: it gets another descriptor. */
 TW_API int tw_fd(tw_loop *loop);
 
-/* Calls callback(arg) on the loop's thread in its next run, in order for each
- * calling thread, and wakes a sleeping tw_run_forever or tw_fd. From any thread
- * at any time until tw_loop_free is called, without a lock. Not from a signal
- * handler: it needs memory from malloc (there, tw_post_send). Such a call cannot be cancelled and runs in the loop's own context. Posted to a loop
- * that nobody runs it waits; if it is still waiting in tw_loop_free, it is
- * handed to options.on_drop.
+/* Calls callback(arg) on the loop's thread in its next run (or the one after, if
+ * that continues a tw_run_max that was cut short), in order for each calling
+ * thread, and wakes a sleeping tw_run_forever or tw_fd. From any thread at any
+ * time until tw_loop_free is called, without a lock. Not from a signal handler:
+ * it needs memory from malloc (there, tw_post_send). Such a call cannot be
+ * cancelled and runs in the loop's own context. Posted to a loop that nobody
+ * runs it waits; if it is still waiting in tw_loop_free, it is handed to
+ * options.on_drop. Nothing bounds how many may wait: a loop that cannot keep up
+ * with its posters makes ever longer runs.
  * To free a loop that other threads post to: have them stop posting (join them),
  * then free it.
  * Returns 0, or -1: EINVAL, ENOMEM, EBUSY (from on_drop: the loop is being
