@@ -1,0 +1,97 @@
+/* libuv: uv_timer, whose unit is the millisecond, and uv_async. */
+#include <uv.h>
+
+#include "lateness.h"
+#include "post.h"
+
+namespace
+{
+
+using realtime::Callback;
+
+struct UvLoop {
+    struct Timer {
+        uv_timer_t timer;
+        Callback *callback;
+        void *arg;
+    };
+    static constexpr bool NEVER_EARLY = false, POSTS_MERGE = true;
+
+    UvLoop()
+    {
+        uv_loop_init(&loop_);
+        uv_async_init(&loop_, &async_, on_async);
+        uv_idle_init(&loop_, &idle_);
+        async_.data = this;
+    }
+    UvLoop(const UvLoop &) = delete;
+    ~UvLoop()
+    {
+        uv_close(reinterpret_cast<uv_handle_t *>(&async_), nullptr);
+        uv_close(reinterpret_cast<uv_handle_t *>(&idle_), nullptr);
+        uv_run(&loop_, UV_RUN_DEFAULT); /* lets go of them, and of the timers */
+        uv_loop_close(&loop_);
+    }
+
+    void init(Timer &node, Callback *callback, void *arg)
+    {
+        uv_timer_init(&loop_, &node.timer);
+        node.timer.data = &node;
+        node.callback = callback;
+        node.arg = arg;
+    }
+    void start(Timer &node, uint64_t delay_ms)
+    {
+        uv_timer_start(&node.timer, on_timer, delay_ms, 0);
+    }
+    void close(Timer &node)
+    {
+        uv_close(reinterpret_cast<uv_handle_t *>(&node.timer), nullptr);
+    }
+
+    void init_post(Callback *callback, void *arg)
+    {
+        posted_ = callback;
+        posted_arg_ = arg;
+    }
+    void post()
+    {
+        uv_async_send(&async_);
+    }
+    void keep_busy()
+    {
+        uv_idle_start(&idle_, [](uv_idle_t *) {});
+    }
+    void run()
+    {
+        uv_update_time(&loop_); /* timers were started after it was last read */
+        uv_run(&loop_, UV_RUN_DEFAULT);
+    }
+    void stop()
+    {
+        uv_stop(&loop_);
+    }
+
+  private:
+    static void on_timer(uv_timer_t *timer)
+    {
+        auto *node = static_cast<Timer *>(timer->data);
+        node->callback(node->arg);
+    }
+    static void on_async(uv_async_t *async)
+    {
+        auto *self = static_cast<UvLoop *>(async->data);
+        self->posted_(self->posted_arg_);
+    }
+
+    uv_loop_t loop_;
+    uv_async_t async_;
+    uv_idle_t idle_;
+    Callback *posted_ = nullptr;
+    void *posted_arg_ = nullptr;
+};
+
+const bool entered = realtime::enter_lateness<UvLoop>("libuv") &&
+                     realtime::enter_posts<UvLoop>("libuv");
+
+} // namespace

@@ -1,0 +1,143 @@
+/*
+ * The real-time benchmark program: Google Benchmark's own main, with defaults
+ * that suit it, a check of its own measuring, and a verdict at the end.
+ *
+ * Environment:
+ *     TICKWHEEL_BENCH_SECONDS=n   one run of `lateness` measures so long, instead of 1
+ *     TICKWHEEL_BENCH_TOTAL=n     print "[i/n] name ..." to stderr after each run,
+ *                                 and no table to stdout
+ */
+#include <cstdio>
+#include <cstdlib>
+
+#include "lateness.h"
+
+#if !defined(NDEBUG) || !defined(__OPTIMIZE__) || defined(BENCH_CHECKED_LIBRARY)
+#define BENCH_DEBUG_BUILD 1
+#else
+#define BENCH_DEBUG_BUILD 0
+#endif
+
+namespace realtime
+{
+
+namespace
+{
+
+bool something_was_wrong = false;
+int runs = 0; /* so far, for the progress */
+
+/* Prints nothing: bench/run makes its own table from the JSON file. */
+class Quiet : public benchmark::BenchmarkReporter
+{
+  public:
+    bool ReportContext(const Context &) override
+    {
+        return true;
+    }
+    void ReportRuns(const std::vector<Run> &) override
+    {
+    }
+};
+
+double load_average()
+{
+    double load = 0;
+    return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
+double counter_of(const Outcome &outcome, const std::string &name)
+{
+    for (auto &[counter, value] : outcome.counters) {
+        if (counter == name)
+            return value;
+    }
+    return 0;
+}
+
+void report(benchmark::State &state, const std::string &name, const Outcome &outcome)
+{
+    for (auto &[counter, value] : outcome.counters)
+        state.counters[counter] = value;
+    state.counters["load"] = load_average();
+    if (!outcome.wrong.empty()) {
+        something_was_wrong = true;
+        fprintf(stderr, "WRONG: %s: %s\n", name.c_str(), outcome.wrong.c_str());
+        state.SkipWithError(outcome.wrong.c_str());
+    }
+    if (const char *total = getenv("TICKWHEEL_BENCH_TOTAL"))
+        fprintf(stderr, "[%d/%s] %s: median %.3g ns, 99 %% %.3g ns, a post %.3g ns\n", ++runs,
+                total, name.c_str(), counter_of(outcome, "p50_ns"), counter_of(outcome, "p99_ns"),
+                counter_of(outcome, "call_ns"));
+}
+
+/* The instrument before its use: is early seen as early, and late as late? */
+bool can_measure()
+{
+    Lateness lateness(3);
+    lateness.add(SECOND, SECOND - 1);
+    lateness.add(SECOND, SECOND);
+    lateness.add(SECOND, SECOND + 5);
+    Outcome outcome;
+    lateness.report(outcome);
+    return counter_of(outcome, "early") == 1 && counter_of(outcome, "early_max_ns") == 1 &&
+           counter_of(outcome, "early_bin_01") == 1 && counter_of(outcome, "late_bin_00") == 1 &&
+           counter_of(outcome, "late_bin_03") == 1 && counter_of(outcome, "p50_ns") == 1 &&
+           counter_of(outcome, "max_ns") == 5;
+}
+
+int run(int argc, char **argv)
+{
+    /* The user's own flags come after these and win. */
+    std::vector<std::string> defaults = {"--benchmark_min_time=0.000001",
+                                         "--benchmark_repetitions=3",
+                                         "--benchmark_enable_random_interleaving=true"};
+    std::vector<char *> arguments = {argv[0]};
+    for (std::string &flag : defaults)
+        arguments.push_back(flag.data());
+    arguments.insert(arguments.end(), argv + 1, argv + argc);
+    int count = static_cast<int>(arguments.size());
+    arguments.push_back(nullptr);
+    benchmark::Initialize(&count, arguments.data());
+    if (benchmark::ReportUnrecognizedArguments(count, arguments.data()))
+        return 1;
+    benchmark::AddCustomContext("missing", BENCH_MISSING);
+    Quiet quiet;
+    bool is_quiet = getenv("TICKWHEEL_BENCH_TOTAL") != nullptr;
+    benchmark::RunSpecifiedBenchmarks(is_quiet ? &quiet : nullptr);
+    benchmark::Shutdown();
+    return something_was_wrong ? 1 : 0;
+}
+
+} // namespace
+
+uint64_t duration_ns()
+{
+    const char *seconds = getenv("TICKWHEEL_BENCH_SECONDS");
+    int whole = seconds != nullptr ? atoi(seconds) : 0;
+    return static_cast<uint64_t>(whole > 0 ? whole : 1) * SECOND;
+}
+
+void enter(const std::string &name, const std::function<Outcome()> &run)
+{
+    benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State &state) {
+        for (auto _ : state)
+            report(state, name, run());
+    });
+}
+
+} // namespace realtime
+
+int main(int argc, char **argv)
+{
+    if (BENCH_DEBUG_BUILD) {
+        fprintf(stderr, "This is a debug build, whose figures would mean nothing. Configure with "
+                        "-DCMAKE_BUILD_TYPE=Release and without TICKWHEEL_CHECKED.\n");
+        return 1;
+    }
+    if (!realtime::can_measure()) {
+        fprintf(stderr, "WRONG: the program does not tell early from late.\n");
+        return 1;
+    }
+    return realtime::run(argc, argv);
+}
