@@ -234,9 +234,14 @@ def print_notes(results):
     if results.missing:
         print("\nMissing, since not installed:", ", ".join(sorted(results.missing)))
     if results.absent:
-        print("\nNot run:")
+        print("\nCannot be run:")
+        workloads = {}
         for line in sorted(results.absent):
-            print("   ", line)
+            benchmark, reason = line.split(": ", 1)
+            workload, contender = benchmark.split("/")
+            workloads.setdefault((contender, reason), []).append(workload)
+        for (contender, reason), names in workloads.items():
+            print(f"    {contender}, since {reason}: {', '.join(names)}")
     for line in sorted(results.wrong):
         print("WRONG:", line)
 
