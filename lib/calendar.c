@@ -19,6 +19,7 @@ void calendar_init(struct calendar *calendar, struct memory *memory, unsigned ti
     calendar->tick_shift = tick_shift;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
+    calendar->fast_tag = calendar->tag;
     calendar->heap_cascade.due = WHEEL_NEVER;
     chunk_pool_init(&calendar->cells, memory, CONTAINERS);
     heap_init(&calendar->heap, memory);

@@ -36,6 +36,9 @@ enum {
     SLOT_HEAP,                    /* beyond the wheel's span */
 };
 
+/* A tag that no timer has. */
+#define CALENDAR_NO_TAG (1u << 16)
+
 struct calendar {
     /* Read or written by every start and stop. */
     uint64_t next_ns;       /* what calendar_next_ns will answer; 0: to be worked out */
@@ -44,6 +47,7 @@ struct calendar {
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */
     bool running;           /* a run is under way: fresh timers must wait */
+    unsigned fast_tag;      /* the tag; or CALENDAR_NO_TAG, so that no call is a common case */
     uint64_t parks;         /* timers parked */
     uint64_t unparks;       /* started again from there */
     uint64_t park_ends;     /* forgotten there */
@@ -154,7 +158,7 @@ TW_INLINE int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_
 TW_INLINE unsigned calendar_wheel_slot(const struct calendar *calendar, const tw_timer *timer,
                                        unsigned flags)
 {
-    return timer->state_ - (calendar->tag + flags + 1);
+    return timer->state_ - (calendar->fast_tag + flags + 1);
 }
 
 /* calendar_move where it is a store: if the timer waits in the wheel, with no other

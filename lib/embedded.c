@@ -31,13 +31,8 @@ uint64_t tw_timer_when_ns(const tw_timer *timer)
     return tw_timer_active(timer) ? timer->deadline_ : UINT64_MAX;
 }
 
-/* Starts a timer that no cell leads to. */
-static TW_NOINLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+TW_INLINE int place(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
-    if (TW_UNLIKELY(!timer->callback_))
-        return fail(EINVAL);
-    if (!loop_may_start(loop, when_ns))
-        return -1;
     timer->state_ = 0;
     if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
         return fail(ENOMEM);
@@ -45,17 +40,38 @@ static TW_NOINLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     return 0;
 }
 
+/* start, while the loop is guarded. */
+static TW_NOINLINE int start_guarded(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    if (!loop_look_at_start(loop, when_ns) || place(loop, timer, when_ns) != 0)
+        return -1;
+    loop_record(loop, TRACE_START, timer);
+    return 0;
+}
+
+/* Starts a timer that no cell leads to. */
+static TW_NOINLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    if (TW_UNLIKELY(!timer->callback_))
+        return fail(EINVAL);
+    if (TW_UNLIKELY(loop->guarded))
+        return start_guarded(loop, timer, when_ns);
+    return place(loop, timer, when_ns);
+}
+
 /* Moves a timer that has a place, parked or not, wherever to. */
 static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
         return fail(EBUSY);
-    if (!timer_parked(timer))
+    bool parked = timer_parked(timer);
+    if (!parked)
         loop->counts.rearmed++;
     else if (!loop_may_start(loop, when_ns))
         return -1;
     loop_look_at_move(loop, when_ns);
     calendar_move(&loop->calendar, timer, when_ns);
+    loop_record(loop, parked ? TRACE_START : TRACE_MOVE, timer);
     return 0;
 }
 
@@ -113,6 +129,9 @@ void tw_timer_stop(tw_loop *loop, tw_timer *timer)
         TW_PROBE_CANCEL(timer);
         loop->counts.stops += !timer_parked(timer);
         calendar_remove(&loop->calendar, timer);
+        loop_record(loop, TRACE_STOP, timer);
+    } else if (TW_UNLIKELY(loop->recorder != NULL)) {
+        record_forget(loop, timer);
     }
     TW_ASSERT_SOUND(loop);
 }
@@ -132,5 +151,6 @@ void tw_timer_park(tw_loop *loop, tw_timer *timer)
         return;
     TW_PROBE_CANCEL(timer);
     loop->counts.stops += !calendar_park(&loop->calendar, timer);
+    loop_record(loop, TRACE_PARK, timer);
     TW_ASSERT_SOUND(loop);
 }

@@ -144,6 +144,8 @@ void tw_loop_free(tw_loop *loop)
         errno = EBUSY;
         return;
     }
+    if (loop->recorder)
+        tw_record_stop(loop);
     loop->closing = loop->posts.closed = true;
     loop->guarded = true;
     drop_all(loop);

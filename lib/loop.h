@@ -5,6 +5,7 @@
  *     embedded.c   timers in the caller's structs
  *     run.c        running what is due, and when to run next
  *     runner.c     sleeping, file descriptors, other threads
+ *     record.c     writing down what happens to the timers
  *     check.c      the walk over every invariant
  */
 #ifndef TW_LOOP_H
@@ -15,6 +16,7 @@
 #include "calendar.h"
 #include "pool.h"
 #include "post.h"
+#include "record.h"
 #include "runner.h"
 
 /* Each start, stop and firing counts in one place: here, or by calendar_park and
@@ -42,6 +44,7 @@ struct tw_loop {
     bool closing;                   /* tw_loop_free is under way */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
+    struct recorder *recorder;      /* NULL: nothing is recorded */
     uint64_t soon_end;              /* sequence number of the last soon call a run may make */
     uint64_t soon_last;             /* of the last one scheduled */
     uint64_t run_end;               /* the last number given out when the last run ended */
@@ -61,6 +64,7 @@ struct tw_loop {
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg);
     void *hook_arg;
     uint64_t late[64];              /* see tw_stats */
+    int record_error;               /* the errno that ended a recording; 0: none did */
     struct memory memory;
 };
 
@@ -75,11 +79,12 @@ TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
 
 /* From now on what is due before alarm_ns is told to the runner; 0: nothing is.
  * Moves compare with alarm_ns. Starts, the hot path, do not: the flag that the
- * cap on pending timers needs anyway sends them to loop_look_at_start. */
+ * cap on pending timers needs anyway sends them to loop_look_at_start, and, if
+ * they are recorded, to the recorder. */
 TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
     loop->alarm_ns = alarm_ns;
-    loop->guarded = alarm_ns != 0 || loop->pending_cap != SIZE_MAX;
+    loop->guarded = alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder;
 }
 
 /* Something pending moves to this deadline. */
@@ -98,6 +103,14 @@ bool loop_look_at_start(tw_loop *loop, uint64_t when_ns);
 TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
 {
     return TW_LIKELY(!loop->guarded) || loop_look_at_start(loop, when_ns);
+}
+
+/* Something happens to a timer (NULL: the loop is run). Only for where the common
+ * cases do not come through, or do much else. */
+TW_INLINE void loop_record(tw_loop *loop, enum trace_op op, const tw_timer *timer)
+{
+    if (TW_UNLIKELY(loop->recorder != NULL))
+        record_add(loop, op, timer);
 }
 
 TW_INLINE uint64_t loop_started(const tw_loop *loop)

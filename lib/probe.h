@@ -13,6 +13,9 @@
 
 #ifdef TW_HAVE_SDT
 #include <sys/sdt.h>
+#ifdef __clang__ /* its own macros */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define TW_PROBE_START(timer, deadline_ns) DTRACE_PROBE2(tickwheel, start, timer, deadline_ns)
 #define TW_PROBE_CANCEL(timer) DTRACE_PROBE1(tickwheel, cancel, timer)
 #define TW_PROBE_FIRE(timer, callback, late_ns)                                                    \

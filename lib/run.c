@@ -63,6 +63,7 @@ static void fire_call(tw_loop *loop, struct node *node)
         loop->counts.starts++;
         calendar_restart(&loop->calendar, &node->timer,
                          next_deadline(loop, node->timer.deadline_, node->interval_ns));
+        loop_record(loop, TRACE_START, &node->timer);
     } else {
         context = call_retire(loop, node);
     }
@@ -75,6 +76,7 @@ TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
 {
     TW_PROBE_FIRE(timer, timer->callback_, loop->now_ns - timer->deadline_);
     loop->counts.fired++;
+    loop_record(loop, TRACE_FIRE, timer);
     if (timer_is_node(timer)) {
         fire_call(loop, pool_node_of(timer));
         return;
@@ -168,6 +170,7 @@ static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
         loop->now_ns = now_ns;
     if (loop->now_ns > loop->clock_ns)
         loop->clock_ns = loop->now_ns;
+    loop_record(loop, TRACE_RUN, NULL);
     if (TW_UNLIKELY(loop->awaited))
         runner_begin(loop);
     else if (nothing_called(loop) && calendar_pass(&loop->calendar, loop->now_ns))

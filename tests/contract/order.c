@@ -383,14 +383,14 @@ Test(starvation, due_call_that_is_moved_away_by_a_callback_does_not_run)
 
 static void schedule_mixture(void)
 {
-    uint64_t chance = 5;
+    uint64_t dice = 5;
 
     the_loop = loop_new();
     for (uintptr_t i = 0; i < 20; i++) {
         tw_call_soon(the_loop, record, ID(i));
     }
     for (uintptr_t i = 20; i < 1000; i++) {
-        tw_call_at_ns(the_loop, START + random_below(&chance, 50) * 300 * MS, record, ID(i));
+        tw_call_at_ns(the_loop, START + random_below(&dice, 50) * 300 * MS, record, ID(i));
     }
 }
 

@@ -476,7 +476,7 @@ static void run(size_t max_calls)
     }
     m.stopped = calls == max_calls;
     m.cut = m.stopped && !m.timers_began;
-    if (calls == 0)
+    if (calls == 0 && max_calls > 0)
         m.last_soon = m.last_order; /* there was nothing else to do */
     m.run_end = m.ledger.last_order;
     check();

@@ -1,0 +1,259 @@
+/*
+ * A timer has no room for an id: a hash of its address gives it one, from the
+ * first start that is seen to the stop or firing. A parked timer keeps its id.
+ * What was pending before the recording began has none until it is moved, and
+ * until then is left out.
+ *
+ *     slots   address -> id, open addressing; at most half are in use
+ *     spare   ids given back, last in, first out, so that ids stay small
+ */
+#include "record.h"
+
+#include <string.h>
+
+#include "loop.h"
+
+#define BUFFER_BYTES 65536
+#define FIRST_SLOTS 1024
+
+struct id_slot {
+    uintptr_t key; /* address of the timer; 0: empty */
+    uint32_t id;
+};
+
+struct recorder {
+    int (*write)(void *arg, const void *bytes, size_t count);
+    void *arg;
+    struct trace_codec codec;
+    struct id_slot *slots;
+    uint32_t *spare;
+    uint32_t slot_count; /* a power of two; also what there is room for in spare */
+    uint32_t spare_count;
+    uint32_t held;       /* ids in use */
+    uint32_t given;      /* ids ever given out: the next new one */
+    size_t used;         /* bytes of the buffer */
+    unsigned char buffer[BUFFER_BYTES];
+};
+
+/* ----------------------------------------------------------------------- ids */
+
+static uint32_t home(const struct recorder *recorder, uintptr_t key)
+{
+    uint64_t mixed = (uint64_t)key * 0x9E3779B97F4A7C15u;
+    return (uint32_t)(mixed >> 32) & (recorder->slot_count - 1);
+}
+
+/* Where the key is, or would be put. */
+static struct id_slot *find_slot(const struct recorder *recorder, uintptr_t key)
+{
+    uint32_t at = home(recorder, key);
+    while (recorder->slots[at].key != 0 && recorder->slots[at].key != key)
+        at = (at + 1) & (recorder->slot_count - 1);
+    return &recorder->slots[at];
+}
+
+static void ids_free(struct recorder *recorder, struct memory *memory)
+{
+    memory_free(memory, recorder->slots, recorder->slot_count * sizeof *recorder->slots);
+    memory_free(memory, recorder->spare, recorder->slot_count * sizeof *recorder->spare);
+}
+
+/* Twice the room, or the first. 0, or -1 if there is no memory. */
+static int ids_grow(struct recorder *recorder, struct memory *memory)
+{
+    if (recorder->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
+        return -1;
+    struct recorder grown = {.slot_count = recorder->slot_count * 2};
+    if (grown.slot_count == 0)
+        grown.slot_count = FIRST_SLOTS;
+    size_t bytes = grown.slot_count * sizeof *grown.slots;
+    grown.slots = memory_alloc(memory, bytes, 64);
+    grown.spare = memory_alloc(memory, grown.slot_count * sizeof *grown.spare, 64);
+    if (!grown.slots || !grown.spare) {
+        ids_free(&grown, memory);
+        return -1;
+    }
+    memset(grown.slots, 0, bytes);
+    for (uint32_t i = 0; i < recorder->slot_count; i++) {
+        if (recorder->slots[i].key != 0)
+            *find_slot(&grown, recorder->slots[i].key) = recorder->slots[i];
+    }
+    if (recorder->spare_count > 0)
+        memcpy(grown.spare, recorder->spare, recorder->spare_count * sizeof *grown.spare);
+    ids_free(recorder, memory);
+    recorder->slots = grown.slots;
+    recorder->spare = grown.spare;
+    recorder->slot_count = grown.slot_count;
+    return 0;
+}
+
+/* A slot for a key that has none; NULL: there is no memory. */
+static struct id_slot *id_give(struct recorder *recorder, struct memory *memory, uintptr_t key)
+{
+    if (recorder->held >= recorder->slot_count / 2 && ids_grow(recorder, memory) != 0)
+        return NULL;
+    struct id_slot *slot = find_slot(recorder, key);
+    slot->key = key;
+    slot->id = recorder->spare_count > 0 ? recorder->spare[--recorder->spare_count]
+                                         : recorder->given++;
+    recorder->held++;
+    return slot;
+}
+
+/* Empties the slot, and closes the gap: what follows and could be in it moves up. */
+static void id_release(struct recorder *recorder, struct id_slot *slot)
+{
+    uint32_t mask = recorder->slot_count - 1;
+    uint32_t gap = (uint32_t)(slot - recorder->slots);
+    recorder->spare[recorder->spare_count++] = slot->id;
+    recorder->held--;
+    for (uint32_t at = (gap + 1) & mask; recorder->slots[at].key != 0; at = (at + 1) & mask) {
+        uint32_t wanted = home(recorder, recorder->slots[at].key);
+        if (((at - wanted) & mask) >= ((at - gap) & mask)) {
+            recorder->slots[gap] = recorder->slots[at];
+            gap = at;
+        }
+    }
+    recorder->slots[gap].key = 0;
+}
+
+/* ----------------------------------------------------------- switching on and off */
+
+static size_t recorder_bytes(void)
+{
+    return (sizeof(struct recorder) + 63) / 64 * 64;
+}
+
+static void set_recorder(tw_loop *loop, struct recorder *recorder)
+{
+    loop->recorder = recorder;
+    loop->calendar.fast_tag = recorder ? CALENDAR_NO_TAG : loop->calendar.tag;
+    loop_watch_starts(loop, loop->alarm_ns);
+}
+
+static void recorder_free(tw_loop *loop)
+{
+    struct recorder *recorder = loop->recorder;
+    set_recorder(loop, NULL);
+    ids_free(recorder, &loop->memory);
+    memory_free(&loop->memory, recorder, recorder_bytes());
+}
+
+/* The recording ends here; tw_record_stop will say why. */
+static void give_up(tw_loop *loop, int error)
+{
+    recorder_free(loop);
+    loop->record_error = error;
+}
+
+static int flush(struct recorder *recorder)
+{
+    size_t count = recorder->used;
+    recorder->used = 0;
+    return count == 0 || recorder->write(recorder->arg, recorder->buffer, count) == 0 ? 0 : -1;
+}
+
+int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, size_t count),
+                    void *arg)
+{
+    int error = !loop || !write ? EINVAL : loop->recorder || loop->closing ? EBUSY : 0;
+    struct recorder *recorder = NULL;
+    if (error == 0) {
+        TW_ASSERT_OWNED(loop);
+        recorder = memory_alloc(&loop->memory, recorder_bytes(), 64);
+        error = recorder ? 0 : ENOMEM;
+    }
+    if (error == 0) {
+        memset(recorder, 0, offsetof(struct recorder, buffer));
+        recorder->write = write;
+        recorder->arg = arg;
+        if (ids_grow(recorder, &loop->memory) != 0) {
+            memory_free(&loop->memory, recorder, recorder_bytes());
+            error = ENOMEM;
+        }
+    }
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    memcpy(recorder->buffer, TRACE_MAGIC, TRACE_MAGIC_BYTES);
+    recorder->used = TRACE_MAGIC_BYTES;
+    loop->record_error = 0;
+    set_recorder(loop, recorder);
+    return 0;
+}
+
+int tw_record_stop(tw_loop *loop)
+{
+    int error = EINVAL;
+    if (loop) {
+        TW_ASSERT_OWNED(loop);
+        struct recorder *recorder = loop->recorder;
+        error = loop->record_error ? loop->record_error : recorder ? 0 : EINVAL;
+        loop->record_error = 0;
+        if (recorder) {
+            unsigned char *end = recorder->buffer + recorder->used;
+            recorder->used = (size_t)(trace_put_end(&recorder->codec, end) - recorder->buffer);
+            error = flush(recorder) == 0 ? 0 : EIO;
+            recorder_free(loop);
+        }
+    }
+    if (error == 0)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+bool tw_recording(const tw_loop *loop)
+{
+    return loop && loop->recorder;
+}
+
+/* ------------------------------------------------------------------ recording */
+
+/* Appends an event. There is always room for one more, and for the end. */
+static void append(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadline_ns)
+{
+    struct recorder *recorder = loop->recorder;
+    struct trace_event event = {
+        .time_ns = loop->clock_ns, .deadline_ns = deadline_ns, .id = id, .op = op};
+    unsigned char *out = trace_put(&recorder->codec, recorder->buffer + recorder->used, &event);
+    recorder->used = (size_t)(out - recorder->buffer);
+    if (recorder->used > BUFFER_BYTES - 2 * TRACE_MAX_EVENT && flush(recorder) != 0)
+        give_up(loop, EIO);
+}
+
+void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
+{
+    if (op == TRACE_RUN) {
+        append(loop, op, 0, loop->now_ns);
+        return;
+    }
+    struct recorder *recorder = loop->recorder;
+    struct id_slot *slot = find_slot(recorder, (uintptr_t)timer);
+    bool starts = op == TRACE_START || op == TRACE_MOVE || op == TRACE_SOON;
+    if (slot->key == 0) {
+        /* Pending since before the recording began: unknown until it is moved. */
+        if (!starts)
+            return;
+        if (op == TRACE_MOVE)
+            op = TRACE_START;
+        slot = id_give(recorder, &loop->memory, (uintptr_t)timer);
+        if (!slot) {
+            give_up(loop, ENOMEM);
+            return;
+        }
+    }
+    uint32_t id = slot->id;
+    if (op == TRACE_STOP || op == TRACE_FIRE)
+        id_release(recorder, slot);
+    bool timed = op == TRACE_START || op == TRACE_MOVE;
+    append(loop, op, id, timed ? timer->deadline_ : 0);
+}
+
+void record_forget(tw_loop *loop, const tw_timer *timer)
+{
+    struct id_slot *slot = find_slot(loop->recorder, (uintptr_t)timer);
+    if (slot->key != 0)
+        id_release(loop->recorder, slot);
+}

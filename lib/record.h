@@ -1,0 +1,25 @@
+/*
+ * record: writes down what happens to a loop's timers, as a trace.
+ *
+ * While nothing is recorded it costs the hot paths nothing: they compare a
+ * timer's state with calendar.fast_tag, or look at loop.guarded, anyway.
+ * tw_record_start sets both so that every operation takes the long way round,
+ * where loop_record (loop.h) is.
+ */
+#ifndef TW_RECORD_H
+#define TW_RECORD_H
+
+#include <tickwheel.h>
+
+#include "trace_format.h"
+
+struct recorder;
+
+/* Something has happened to the timer, or is about to, if it fires. For a run,
+ * timer is NULL. */
+void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer);
+
+/* The timer is not held here: if it was parked once, its id is free. */
+void record_forget(tw_loop *loop, const tw_timer *timer);
+
+#endif
