@@ -52,11 +52,8 @@ static bool is_nan(double x)
 }
 
 /* Everything a call needs but its place. NULL: errno says why. */
-static struct node *new_call(tw_loop *loop, uint64_t when_ns, tw_callback *callback, void *arg)
+TW_INLINE struct node *new_call(tw_loop *loop, tw_callback *callback, void *arg)
 {
-    TW_ASSERT_OWNED(loop);
-    if (!loop_may_start(loop, when_ns))
-        return NULL;
     struct node *node = pool_take(&loop->pool);
     if (!node) {
         errno = ENOMEM;
@@ -85,10 +82,10 @@ static tw_handle finish_call(tw_loop *loop, struct node *node, tw_context *conte
     return handle;
 }
 
-static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
-                            tw_callback *callback, void *arg, tw_context *context)
+TW_INLINE tw_handle place_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
+                               tw_callback *callback, void *arg, tw_context *context)
 {
-    struct node *node = new_call(loop, when_ns, callback, arg);
+    struct node *node = new_call(loop, callback, arg);
     if (!node)
         return 0;
     node->interval_ns = interval_ns;
@@ -107,11 +104,31 @@ static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_n
     return finish_call(loop, node, context);
 }
 
-tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
+/* start_call, while the loop is guarded. */
+static TW_NOINLINE tw_handle start_guarded_call(tw_loop *loop, uint64_t when_ns,
+                                                uint64_t interval_ns, tw_callback *callback,
+                                                void *arg, tw_context *context)
 {
-    if (!loop || !callback)
-        return refuse();
-    struct node *node = new_call(loop, 0, callback, arg);
+    if (!loop_look_at_start(loop, when_ns))
+        return 0;
+    tw_handle handle = place_call(loop, when_ns, interval_ns, callback, arg, context);
+    if (handle && loop->recorder)
+        record_add(loop, TRACE_START, &pool_find(&loop->pool, handle)->timer);
+    return handle;
+}
+
+static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
+                            tw_callback *callback, void *arg, tw_context *context)
+{
+    TW_ASSERT_OWNED(loop);
+    if (TW_UNLIKELY(loop->guarded))
+        return start_guarded_call(loop, when_ns, interval_ns, callback, arg, context);
+    return place_call(loop, when_ns, interval_ns, callback, arg, context);
+}
+
+TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    struct node *node = new_call(loop, callback, arg);
     if (!node)
         return 0;
     node->interval_ns = 0;
@@ -123,6 +140,27 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
     loop->soon_last = loop->calendar.sequence;
     loop->counts.starts++;
     return finish_call(loop, node, NULL);
+}
+
+static TW_NOINLINE tw_handle start_guarded_soon_call(tw_loop *loop, tw_callback *callback,
+                                                     void *arg)
+{
+    if (!loop_look_at_start(loop, 0))
+        return 0;
+    tw_handle handle = place_soon_call(loop, callback, arg);
+    if (handle && loop->recorder)
+        record_add(loop, TRACE_SOON, &pool_find(&loop->pool, handle)->timer);
+    return handle;
+}
+
+tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (!loop || !callback)
+        return refuse();
+    TW_ASSERT_OWNED(loop);
+    if (TW_UNLIKELY(loop->guarded))
+        return start_guarded_soon_call(loop, callback, arg);
+    return place_soon_call(loop, callback, arg);
 }
 
 tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback, void *arg)
@@ -208,8 +246,10 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
     if (!node)
         return false;
     TW_PROBE_CANCEL(&node->timer);
-    if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE))
+    if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE)) {
         loop->counts.stops += !calendar_park(&loop->calendar, &node->timer);
+        loop_record(loop, TRACE_STOP, &node->timer);
+    }
     context_release(call_retire(loop, node));
     TW_ASSERT_SOUND(loop);
     return true;
@@ -234,6 +274,7 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE)) {
         loop_look_at_move(loop, when_ns);
         calendar_move(&loop->calendar, &node->timer, when_ns);
+        loop_record(loop, TRACE_MOVE, &node->timer);
     }
     loop->counts.rearmed++;
     TW_ASSERT_SOUND(loop);

@@ -115,6 +115,19 @@ static bool held_here(const tw_loop *loop, const tw_timer *timer)
     return false;
 }
 
+/* Stops a timer that does not simply wait in the wheel. */
+static TW_NOINLINE void stop(tw_loop *loop, tw_timer *timer)
+{
+    if (held_here(loop, timer)) {
+        TW_PROBE_CANCEL(timer);
+        loop->counts.stops += !timer_parked(timer);
+        calendar_remove(&loop->calendar, timer);
+        loop_record(loop, TRACE_STOP, timer);
+    } else if (TW_UNLIKELY(loop->recorder != NULL)) {
+        record_forget(loop, timer);
+    }
+}
+
 void tw_timer_stop(tw_loop *loop, tw_timer *timer)
 {
     if (TW_UNLIKELY(!loop || !timer)) {
@@ -125,13 +138,8 @@ void tw_timer_stop(tw_loop *loop, tw_timer *timer)
     if (calendar_remove_from_wheel(&loop->calendar, timer)) {
         TW_PROBE_CANCEL(timer);
         loop->counts.stops++;
-    } else if (held_here(loop, timer)) {
-        TW_PROBE_CANCEL(timer);
-        loop->counts.stops += !timer_parked(timer);
-        calendar_remove(&loop->calendar, timer);
-        loop_record(loop, TRACE_STOP, timer);
-    } else if (TW_UNLIKELY(loop->recorder != NULL)) {
-        record_forget(loop, timer);
+    } else {
+        stop(loop, timer);
     }
     TW_ASSERT_SOUND(loop);
 }
