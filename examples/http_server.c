@@ -9,10 +9,11 @@
  *   lifetime  from the accept: a connection is closed between requests then, so
  *             that load balancing and restarts get their chance
  *
- * GET / says hello; /metrics is for Prometheus, and /stats for people.
+ * GET / says hello; /metrics is for Prometheus, and /stats for people. With -w it
+ * records the timers of its first loop, as a trace for bench/replay.
  *
  *     http_server [-p PORT] [-t LOOPS] [-i IDLE_MS] [-h HEADER_MS] [-r REQUEST_MS]
- *                 [-l LIFETIME_MS]
+ *                 [-l LIFETIME_MS] [-w TRACE]
  *     wrk -c 1000 -d 10 http://127.0.0.1:PORT/
  *
  * The loops share the port (SO_REUSEPORT) and nothing else. For comparison the same
@@ -150,6 +151,7 @@ static size_t report(const struct http_loop *loops, size_t count)
 struct arguments {
     uint16_t port;
     size_t loops;
+    const char *trace; /* where to record the first loop's timers; NULL: nowhere */
     struct http_limits limits;
 };
 
@@ -167,7 +169,7 @@ static struct arguments parse_arguments(int argc, char **argv)
                    .request_ns = UINT64_C(30000) * NS_PER_MS,
                    .lifetime_ns = UINT64_C(3600000) * NS_PER_MS},
     };
-    for (int option; (option = getopt(argc, argv, "p:t:i:h:r:l:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "p:t:i:h:r:l:w:")) != -1;) {
         switch (option) {
         case 'p':
             given.port = (uint16_t)strtoul(optarg, NULL, 10);
@@ -187,16 +189,27 @@ static struct arguments parse_arguments(int argc, char **argv)
         case 'l':
             given.limits.lifetime_ns = parse_ms(optarg);
             break;
+        case 'w':
+            given.trace = optarg;
+            break;
         default:
             fprintf(stderr,
                     "usage: %s [-p PORT] [-t LOOPS] [-i IDLE_MS] [-h HEADER_MS] "
-                    "[-r REQUEST_MS] [-l LIFETIME_MS]\n",
+                    "[-r REQUEST_MS] [-l LIFETIME_MS] [-w TRACE]\n",
                     argv[0]);
             exit(2);
         }
     }
     given.loops = given.loops < 1 ? 1 : given.loops > MAX_LOOPS ? MAX_LOOPS : given.loops;
     return given;
+}
+
+static FILE *record_to(struct http_loop *loop, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || http_timers_record(loop->timers, file) != 0)
+        die(path);
+    return file;
 }
 
 int main(int argc, char **argv)
@@ -211,6 +224,7 @@ int main(int argc, char **argv)
         loop_open(&loops[i], given.port, &given.limits);
         given.port = local_port(loops[i].listener); /* the others take the same */
     }
+    FILE *trace = given.trace != NULL ? record_to(&loops[0], given.trace) : NULL;
     printf("http_server with timers by %s listens on port %d\n", http_timers_name, given.port);
     fflush(stdout);
     for (size_t i = 1; i < given.loops; i++)
@@ -219,5 +233,7 @@ int main(int argc, char **argv)
     loop_run(&loops[0]);
     for (size_t i = 1; i < given.loops; i++)
         pthread_join(loops[i].thread, NULL);
+    if (trace != NULL && fclose(trace) != 0)
+        die(given.trace);
     return report(loops, given.loops) == 0 ? 0 : 1;
 }

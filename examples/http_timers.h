@@ -15,6 +15,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <tickwheel.h>
 
 struct http_timers; /* those of one loop */
@@ -67,6 +68,10 @@ void http_timer_stop(struct http_timers *timers, struct http_timer *timer);
 
 /* Fills in the wheel's statistics. Returns 0, or -1 if these timers have none. */
 int http_timers_stats(const struct http_timers *timers, tw_stats *stats);
+
+/* Records what happens to these timers from here on until they are freed, in the
+ * file (see docs/TRACES.md). Returns 0, or -1 if these timers cannot. */
+int http_timers_record(struct http_timers *timers, FILE *file);
 
 /* What stands behind the interface, for messages. */
 extern const char http_timers_name[];

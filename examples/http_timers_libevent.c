@@ -110,3 +110,9 @@ int http_timers_stats(const struct http_timers *timers, tw_stats *stats)
     (void)timers, (void)stats;
     return -1;
 }
+
+int http_timers_record(struct http_timers *timers, FILE *file)
+{
+    (void)timers, (void)file;
+    return -1;
+}

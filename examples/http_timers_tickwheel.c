@@ -60,6 +60,16 @@ void http_timer_stop(struct http_timers *timers, struct http_timer *timer)
     tw_timer_stop(timers->wheel, &timer->timer);
 }
 
+static int write_trace(void *file, const void *bytes, size_t count)
+{
+    return fwrite(bytes, 1, count, file) == count ? 0 : -1;
+}
+
+int http_timers_record(struct http_timers *timers, FILE *file)
+{
+    return tw_record_start(timers->wheel, write_trace, file);
+}
+
 int http_timers_stats(const struct http_timers *timers, tw_stats *stats)
 {
     stats->size = sizeof *stats;

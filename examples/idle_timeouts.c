@@ -12,6 +12,9 @@
  *     idle_timeouts [PORT [IDLE_MS [DEADLINE_MS]]]      (0 60000 5000)
  *     nc 127.0.0.1 PORT
  *
+ * If IDLE_TIMEOUTS_TRACE is set in the environment, it names a file in which the
+ * timers are recorded, as a trace for bench/replay.
+ *
  * idle_timeouts_client.c proves that it keeps what it promises.
  */
 #define _GNU_SOURCE
@@ -207,9 +210,24 @@ static void set_up(int argc, char **argv)
     tw_timer_init(&server.accept_again, on_accept_again, NULL);
 }
 
+static int write_trace(void *file, const void *bytes, size_t count)
+{
+    return fwrite(bytes, 1, count, file) == count ? 0 : -1;
+}
+
+static FILE *record_to(const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || tw_record_start(server.loop, write_trace, file) != 0)
+        die(path);
+    return file;
+}
+
 int main(int argc, char **argv)
 {
     set_up(argc, argv);
+    const char *path = getenv("IDLE_TIMEOUTS_TRACE");
+    FILE *trace = path != NULL ? record_to(path) : NULL;
     printf("idle_timeouts listens on port %d\n", (int)local_port(server.listener));
     fflush(stdout);
     serve();
@@ -221,7 +239,9 @@ int main(int argc, char **argv)
     }
     tw_timer_stop(server.loop, &server.accept_again);
     size_t left = tw_pending_count(server.loop);
-    tw_loop_free(server.loop);
+    tw_loop_free(server.loop); /* and the trace has its end */
+    if (trace != NULL && fclose(trace) != 0)
+        die(path);
     printf("accepted %zu idle %zu deadline %zu by_peer %zu open %zu timers_left %zu\n",
            server.accepted, server.idle, server.deadline, server.by_peer, open, left);
     return left == 0 ? 0 : 1;
