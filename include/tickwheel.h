@@ -433,7 +433,9 @@ struct tw_options {
  * Returns 0, or -1: EINVAL, ENOMEM (with part of the room possibly made). */
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 
-/* The same for embedded timers within the wheel's span only: 8 bytes each. */
+/* The same for timers within the wheel's span only: for calls by handle, 72
+ * bytes each, and for embedded timers, 8 bytes each. */
+TW_API int tw_reserve_calls(tw_loop *loop, size_t calls);
 TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
 
 /* ---------------------------------------------------------------- looking in */

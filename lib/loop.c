@@ -191,15 +191,16 @@ uint64_t tw_now_ns(const tw_loop *loop)
     return loop->now_ns;
 }
 
-static int reserve(tw_loop *loop, size_t timers, bool handles)
+/* Room for so many timers, with nodes for as many calls, and beyond the span. */
+static int reserve(tw_loop *loop, size_t timers, size_t nodes, bool far)
 {
     if (!loop) {
         errno = EINVAL;
         return -1;
     }
     TW_ASSERT_OWNED(loop);
-    if (calendar_reserve(&loop->calendar, timers, handles) != 0 ||
-        (handles && pool_reserve(&loop->pool, timers, true) != 0)) {
+    if (calendar_reserve(&loop->calendar, timers, far) != 0 ||
+        pool_reserve(&loop->pool, nodes, true) != 0) {
         errno = ENOMEM;
         return -1;
     }
@@ -208,12 +209,17 @@ static int reserve(tw_loop *loop, size_t timers, bool handles)
 
 int tw_reserve(tw_loop *loop, size_t timers)
 {
-    return reserve(loop, timers, true);
+    return reserve(loop, timers, timers, true);
+}
+
+int tw_reserve_calls(tw_loop *loop, size_t calls)
+{
+    return reserve(loop, calls, calls, false);
 }
 
 int tw_reserve_embedded(tw_loop *loop, size_t timers)
 {
-    return reserve(loop, timers, false);
+    return reserve(loop, timers, 0, false);
 }
 
 size_t tw_pending_count(const tw_loop *loop)

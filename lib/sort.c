@@ -39,8 +39,21 @@ static void merge(struct sort_entry *entries, size_t middle, size_t n, struct so
     memcpy(&entries[out], &spare[left], (middle - left) * sizeof *entries);
 }
 
+static void reverse(struct sort_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        struct sort_entry entry = entries[i];
+        entries[i] = entries[n - 1 - i];
+        entries[n - 1 - i] = entry;
+    }
+}
+
 void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
 {
+    /* Buckets are stacks: a herd that was not moved on its way comes out with
+     * its last first. */
+    if (n > 4 * SORT_BY_INSERTION && entry_before(&entries[n - 1], &entries[0]))
+        reverse(entries, n);
     if (n <= SORT_BY_INSERTION) {
         insertion_sort(entries, n);
         return;

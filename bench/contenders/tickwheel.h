@@ -78,7 +78,7 @@ template <Fire *fire> struct TickwheelHandles : TickwheelLoop {
     explicit TickwheelHandles(const Plan &plan, tw_loop *(*make)(const tw_options *) = tw_loop_new)
         : TickwheelLoop(make)
     {
-        must(tw_reserve(loop, plan.timers) == 0, "tw_reserve");
+        must(tw_reserve_calls(loop, plan.timers) == 0, "tw_reserve_calls");
     }
     void init(Node &node, void *arg)
     {

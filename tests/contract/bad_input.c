@@ -65,6 +65,7 @@ Test(bad_input, null_loop_where_a_number_is_answered)
     EXPECT_EINVAL(tw_advance(NULL, 5) == 0);
     EXPECT_EINVAL(tw_timeout_ms(NULL) == -1);
     EXPECT_EINVAL(tw_reserve(NULL, 1) == -1);
+    EXPECT_EINVAL(tw_reserve_calls(NULL, 1) == -1);
     EXPECT_EINVAL(tw_reserve_embedded(NULL, 1) == -1);
     EXPECT_EINVAL(tw_timer_start_later_ns(NULL, &the_timer, 1) == -1);
     EXPECT_EINVAL(tw_timer_start_at_ns(NULL, &the_timer, 1) == -1);

@@ -218,6 +218,25 @@ Test(reserve, embedded_within_the_span_take_eight_bytes_each)
     loop_free(the_loop);
 }
 
+Test(reserve, calls_within_the_span_take_seventy_two_bytes_each)
+{
+    enum { COUNT = 200000 };
+    uint64_t chance = 26;
+
+    the_loop = loop_new();
+    size_t bytes = heap.live_bytes;
+    cr_assert_eq(tw_reserve_calls(the_loop, COUNT), 0);
+    /* Beside them, what slots may leave unused and the rest of a slab of nodes. */
+    cr_assert_leq(heap.live_bytes - bytes, COUNT * 72 + (1 << 20) + (2 << 20));
+    uint64_t before = heap.calls;
+    for (size_t i = 0; i < COUNT; i++) {
+        uint64_t reach_ns = (SPAN - SPAN / 64) >> random_below(&chance, 40);
+        cr_assert_neq(tw_call_later_ns(the_loop, random_below(&chance, reach_ns), record, NULL), 0);
+    }
+    cr_assert_eq(heap.calls, before);
+    loop_free(the_loop);
+}
+
 Test(reserve, zero_or_less_than_there_is_changes_nothing)
 {
     the_loop = loop_new();
