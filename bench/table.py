@@ -12,6 +12,8 @@ import json
 import statistics
 import sys
 
+from realtime.rows import Rows, print_rows
+
 ORIENTATION = {"asyncio", "uvloop"}  # measured elsewhere, in real time: no peers
 SIZES_A_ROW = 2
 
@@ -44,6 +46,7 @@ class Results:
         self.missing = set()
         self.absent = set()
         self.wrong = set()
+        self.realtime = Rows()
         self.all = {"context": {}, "benchmarks": []}
 
     def read(self, path):
@@ -56,7 +59,7 @@ class Results:
         self.missing.update(name for name in context.get("missing", "").split(", ") if name)
         self.absent.update(line for line in context.get("absent", "").splitlines() if line)
         for run in data["benchmarks"]:
-            if run.get("run_type") != "iteration":
+            if run.get("run_type") != "iteration" or self.realtime.take(run):
                 continue
             workload, contender, timers = run["run_name"].split("/")[:3]
             if run.get("error_occurred"):
@@ -267,7 +270,10 @@ def main():
     print_moves(results)
     print_threads(results)
     print_notes(results)
-    return 1 if results.wrong else 0
+    print_rows(results.realtime)
+    for line in sorted(results.realtime.wrong):
+        print(line)
+    return 1 if results.wrong or results.realtime.wrong else 0
 
 
 if __name__ == "__main__":

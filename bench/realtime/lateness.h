@@ -139,7 +139,7 @@ template <class Loop> class LatenessRun
   private:
     /* Starting all of them takes a while, in which nothing can fire: what was due
      * before the warm-up is over does not count. */
-    static constexpr uint64_t WARM_UP_NS = 300 * MS;
+    static constexpr uint64_t WARM_UP_NS = 200 * MS;
     /* When a timer that has not fired counts as lost. */
     static constexpr uint64_t PATIENCE_NS = 10 * SECOND;
 
