@@ -115,7 +115,7 @@ static int get_end(struct trace_reader *reader)
 
 static int get_binary(struct trace_reader *reader, struct trace_event *event)
 {
-    unsigned head;
+    unsigned head = 0;
     uint64_t rest = 0, back;
     if (get_byte(reader, &head) != 0 || (head & 128 && get_varint(reader, &rest) != 0))
         return -1;

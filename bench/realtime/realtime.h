@@ -10,7 +10,7 @@
  *         void init(Timer &, Callback *, void *arg);   // once
  *         static constexpr bool NEVER_EARLY;           // what it promises, and is held to
  *         void start(Timer &, uint64_t delay_ms);      // not started; from the loop's thread
- *         void close(Timer &);                         // started or not; its memory outlives the loop
+ *         void close(Timer &);                         // started or not; freed after the loop
  *         void init_post(Callback *, void *arg);       // once, before run
  *         void post();                                 // from another thread: call it back
  *         static constexpr bool POSTS_MERGE;           // posts on their way become one call

@@ -8,6 +8,7 @@ were.
 
 import os
 import statistics
+import textwrap
 
 KINDS = {
     "wakeup": "a post to a loop that sleeps",
@@ -54,6 +55,14 @@ class Rows:
         values = self.values(kind, contender, size, counter)
         return statistics.fmean(values) if values else 0
 
+    def calls_per_post(self, kind, contender, size):
+        posts = self.mean(kind, contender, size, "posts")
+        return self.mean(kind, contender, size, "calls") / posts if posts else 0
+
+    def early_percent(self, contender, rate):
+        fired = self.mean("lateness", contender, rate, "fired")
+        return 100 * self.mean("lateness", contender, rate, "early") / fired if fired else 0
+
     def best_peer(self, kind, size, counter):
         """The values of the peer with the lowest median; None if there is no peer."""
         peers = [self.values(kind, name, size, counter)
@@ -93,9 +102,8 @@ def print_posts(rows, kind):
         for name in rows.contenders(kind, size):
             cells = [cell(rows, kind, name, size, counter)
                      for counter in ("call_ns", "p50_ns", "p99_ns", "loop_ns")]
-            posts = rows.mean(kind, name, size, "posts")
-            calls = rows.mean(kind, name, size, "calls") / posts if posts else 0
-            print(f"{name:20}" + "".join(cells) + f"{calls:>14.4g}")
+            print(f"{name:20}" + "".join(cells)
+                  + f"{rows.calls_per_post(kind, name, size):>14.3g}")
 
 
 def print_lateness(rows):
@@ -108,11 +116,10 @@ def print_lateness(rows):
         for name in rows.contenders("lateness", rate):
             cells = [cell(rows, "lateness", name, rate, counter)
                      for counter in ("p50_ns", "p99_ns", "p999_ns", "max_ns")]
-            early, sleeps, cpu = (rows.mean("lateness", name, rate, counter)
-                                  for counter in ("early", "sleeps_per_s", "cpu_percent"))
-            fired = rows.mean("lateness", name, rate, "fired")
+            sleeps, cpu = (rows.mean("lateness", name, rate, counter)
+                           for counter in ("sleeps_per_s", "cpu_percent"))
             print(f"{name:20}" + "".join(cells)
-                  + f"{100 * early / fired if fired else 0:>8.3g}%{sleeps:>10,.0f}{cpu:>5.0f}%")
+                  + f"{rows.early_percent(name, rate):>8.3g}%{sleeps:>10,.0f}{cpu:>5.0f}%")
         print_histogram(rows, rate)
 
 
@@ -121,23 +128,34 @@ def print_histogram(rows, rate):
     print("  in percent, later than the column before and earlier than")
     print(f"{'':20}{'early':>6}" + "".join(f"{edge:>6}" for edge, _ in COLUMNS))
     for name in rows.contenders("lateness", rate):
-        runs = rows.runs["lateness", name, rate]
-        fired = sum(run["fired"] for run in runs)
-        shares = [sum(run["early"] for run in runs)]
-        first = 0
-        for _, last in COLUMNS:
-            shares.append(sum(run.get(f"late_bin_{bin:02}", 0) for run in runs
-                              for bin in range(first, last + 1)))
-            first = last + 1
-        print(f"{name:20}" + "".join(share(count, fired) for count in shares))
+        print(f"{name:20}" + "".join(f"{share(percent):>6}"
+                                     for percent in histogram(rows, name, rate)))
 
 
-def share(count, of):
-    if not count or not of:
-        return f"{'.':>6}"
-    percent = 100 * count / of
-    return f"{percent:>6.0f}" if percent >= 9.5 else f"{percent:>6.2g}" if percent >= 0.01 else (
-        f"{'<.01':>6}")
+def histogram(rows, contender, rate):
+    """In percent of all calls: those that were early, then those of each column."""
+    runs = rows.runs["lateness", contender, rate]
+    counts, first = [sum(run["early"] for run in runs)], 0
+    for _, last in COLUMNS:
+        counts.append(sum(run.get(f"late_bin_{bin:02}", 0) for run in runs
+                          for bin in range(first, last + 1)))
+        first = last + 1
+    return [100 * count / sum(counts) if count else 0 for count in counts]
+
+
+def share(percent):
+    if percent == 0:
+        return "."
+    if percent < 0.01:
+        return "<.01"
+    return f"{percent:.0f}" if percent >= 9.5 else f"{percent:.2g}"
+
+
+def load_range(rows):
+    loads = [run["load"] for runs in rows.runs.values() for run in runs]
+    return (f"The load average was {min(loads):.1f} to {max(loads):.1f} on {os.cpu_count()} "
+            "processors; these rows themselves bring about 1, and where it is more the figures "
+            "are noise.")
 
 
 def print_rows(rows):
@@ -146,9 +164,7 @@ def print_rows(rows):
     for kind in ("wakeup", "post", "burst"):
         print_posts(rows, kind)
     print_lateness(rows)
-    loads = [run["load"] for runs in rows.runs.values() for run in runs]
     print("\nOn the real clock, medians of the repetitions. ~ worse than the best of the others, but "
-          "not in\nall repetitions; ! in all. uv_async_send, event_active and tw_post_send merge what "
-          "is on its way\nalready into one call; tw_call_soon_threadsafe makes each. The load average "
-          f"was {min(loads):.1f} to {max(loads):.1f}\non {os.cpu_count()} processors: where it is "
-          "more than these rows bring with them (about 1), the\nfigures are noise.")
+          "not\nin all repetitions; ! in all. uv_async_send, event_active and tw_post_send merge what is "
+          "on\nits way already into one call; tw_call_soon_threadsafe makes each.")
+    print(textwrap.fill(load_range(rows), 96))

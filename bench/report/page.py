@@ -5,13 +5,15 @@ from html import escape
 
 import content
 import machine
+import realtime_tables
 from figures import WORKLOADS
 from plots import all_plots
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECTIONS = [("glance", "At a glance"), ("losses", "Where tickwheel loses"),
             ("cost", "Cost per operation"), ("advance", "One advance"), ("memory", "Memory"),
-            ("behaviour", "Counters and behaviour"), ("tables", "All figures"),
+            ("behaviour", "Counters and behaviour"),
+            ("realtime", "On the real clock"), ("tables", "All figures"),
             ("method", "Machine and method")]
 
 
@@ -107,6 +109,10 @@ def behaviour(measured, plots):
     return "".join(details(data, data.title) for data in content.behaviour_tables(measured))
 
 
+def realtime(measured, plots):
+    return "".join(details(data, data.title) for data in realtime_tables.tables(measured))
+
+
 def tables(measured, plots):
     html = ("<p>ns: median of the repetitions; min: the least; cv: coefficient of variation; "
             "× limit and × peer: multiples of the limit and of the best peer in this run.</p>")
@@ -150,7 +156,8 @@ def write(measured, command=None):
     """The whole page, as a string."""
     plots = all_plots(measured)
     bodies = {"glance": glance, "losses": losses, "cost": cost, "advance": advance,
-              "memory": memory, "behaviour": behaviour, "tables": tables, "method": method}
+              "memory": memory, "behaviour": behaviour, "realtime": realtime,
+              "tables": tables, "method": method}
     written = [(name, title, bodies[name](measured, plots)) for name, title in SECTIONS]
     written = [part for part in written if part[2]]
     navigation = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in written)

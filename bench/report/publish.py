@@ -12,6 +12,7 @@ import re
 
 import content
 import machine
+import realtime_tables
 from figures import BadInput, description
 from table import FIGURES
 
@@ -22,9 +23,9 @@ NOTHING = "Not measured in this run."
 
 def check(measured):
     """Publishes no run that is void or leaves a workload out."""
-    if measured.results.wrong:
-        raise BadInput("a void run is not published: "
-                       + "; ".join(sorted(measured.results.wrong)))
+    wrong = measured.results.wrong | measured.results.realtime.wrong
+    if wrong:
+        raise BadInput("a void run is not published: " + "; ".join(sorted(wrong)))
     complete = {figure[0] for figure in measured.figures()}
     left_out = sorted({workload for workload, _ in FIGURES} - complete)
     if left_out:
@@ -56,6 +57,7 @@ def sections(measured, plots, base, command):
         "advance": advance_part(measured, plots, base),
         "memory": memory_part(measured, plots, base),
         "behaviour": "\n\n".join(map(table, content.behaviour_tables(measured))),
+        "realtime": "\n\n".join(map(table, realtime_tables.tables(measured))),
         "noise": "\n\n".join(content.noise_sentences(measured)),
         "missing": bullets(content.missing(measured) or ["Every contender took part."]),
     }

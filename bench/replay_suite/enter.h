@@ -1,0 +1,47 @@
+/*
+ * Found before the suite's own enter.h when the contenders are compiled for
+ * bench/replay: what enters them there is one workload, a trace.
+ */
+#ifndef TICKWHEEL_BENCH_REPLAY_ENTER_H
+#define TICKWHEEL_BENCH_REPLAY_ENTER_H
+
+#include "../enter.h"
+#include "replay.h"
+
+namespace bench
+{
+
+template <template <Fire *> class C> bool enter_replay(const std::string &contender)
+{
+    using W = Replay<C>;
+    if (const char *reason = W::Timers::cannot_run(W::kind)) {
+        note_absence(W::name, contender, reason);
+        return true;
+    }
+    std::string name =
+        std::string(W::name) + "/" + contender + "/" + std::to_string(script().timers);
+    benchmark::RegisterBenchmark(name.c_str(), [name](benchmark::State &state) {
+        Figures figures;
+        Stopwatch watch(&state);
+        auto operations = script().schedule.operations * script().passes;
+        while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(operations))) {
+            state.PauseTiming();
+            figures = {};
+            W({script().timers, 0, &script().schedule, nullptr}).run(watch, figures);
+            state.ResumeTiming();
+        }
+        figures.add("operation_ns", per(watch.total_ns(), operations));
+        report(state, name, figures);
+    });
+    return true;
+}
+
+} // namespace bench
+
+#undef BENCH_CONTENDER
+#undef BENCH_CONTENDER_WITH_THREADS
+#define BENCH_CONTENDER(name, Template) \
+    static const bool entered_##Template = bench::enter_replay<Template>(name);
+#define BENCH_CONTENDER_WITH_THREADS(name, Template) BENCH_CONTENDER(name, Template)
+
+#endif
