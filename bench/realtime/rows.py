@@ -164,7 +164,7 @@ def print_rows(rows):
     for kind in ("wakeup", "post", "burst"):
         print_posts(rows, kind)
     print_lateness(rows)
-    print("\nOn the real clock, medians of the repetitions. ~ worse than the best of the others, but "
-          "not\nin all repetitions; ! in all. uv_async_send, event_active and tw_post_send merge what is "
-          "on\nits way already into one call; tw_call_soon_threadsafe makes each.")
+    print("\nOn the real clock, medians of the repetitions. ~ worse than the best of the others, "
+          "but not\nin all repetitions; ! in all. uv_async_send, event_active and tw_post_send "
+          "merge what is on\nits way already into one call; tw_call_soon_threadsafe makes each.")
     print(textwrap.fill(load_range(rows), 96))

@@ -25,6 +25,7 @@ import machine  # noqa: E402
 import page  # noqa: E402
 import plots  # noqa: E402
 import publish  # noqa: E402
+import realtime_tables  # noqa: E402
 import svg  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -325,9 +326,52 @@ class Page(Folder):
                                                            'tabindex="0" aria-label="'))
 
 
+def lateness_runs(contender, medians_ns, **counters):
+    return [run(f"lateness/{contender}/1000", 5, **{
+        "p50_ns": median_ns, "p99_ns": 2e6, "p999_ns": 3e6, "max_ns": 4e6, "fired": 100,
+        "late_bin_13": 99, "late_bin_22": 1, "sleeps_per_s": 700, "cpu_percent": 2, "load": 0.5,
+        **counters}) for median_ns in medians_ns]
+
+
+class RealTime(Folder):
+    """libuv's medians: 20, 30 and 40 us."""
+
+    def tables(self, ours_us, **counters):
+        runs = (lateness_runs("tickwheel", [us * 1000 for us in ours_us])
+                + lateness_runs("libuv", (20000, 30000, 40000), **counters))
+        return realtime_tables.tables(self.measured(idle_runs() + runs))
+
+    def median(self, *ours_us):
+        lateness, _ = self.tables(ours_us)
+        return lateness.rows[0][1][1]
+
+    def test_better_and_equal_have_no_mark(self):
+        self.assertEqual(self.median(10, 30, 50), "30.0")
+        self.assertEqual(self.median(10, 12, 50), "12.0")
+
+    def test_worse_is_marked_by_whether_all_repetitions_were(self):
+        self.assertEqual(self.median(39, 50, 60), "50.0~")
+        self.assertEqual(self.median(41, 50, 60), "50.0!")
+
+    def test_the_histogram_is_in_percent_and_early_is_a_column(self):
+        _, histogram = self.tables((10,), early=25, late_bin_13=74)
+        ours, libuv = (dict(zip(histogram.head, cells)) for _, cells in histogram.rows)
+        self.assertEqual((ours["early"], ours["< 8us"], ours["< 4.2ms"]), (".", "99", "1"))
+        self.assertEqual((libuv["early"], libuv["< 8us"], libuv["< 4.2ms"]), ("25", "74", "1"))
+
+    def test_they_stay_out_of_the_suites_own_figures(self):
+        with_them = self.measured(idle_runs() + lateness_runs("tickwheel", [1]))
+        self.assertEqual(with_them.results.runs, self.measured(idle_runs()).results.runs)
+
+    def test_a_void_one_is_not_published(self):
+        runs = idle_runs() + lateness_runs("tickwheel", [1], label="WRONG: 3 calls came early")
+        with self.assertRaisesRegex(figures.BadInput, "3 calls came early"):
+            publish.check(self.measured(runs))
+
+
 class Publishing(Folder):
     MARKS = ("machine", "warnings", "glance", "losses", "cost", "advance", "memory", "behaviour",
-             "noise", "missing")
+             "realtime", "noise", "missing")
 
     def publish(self, text):
         path = self.folder / "BENCHMARKS.md"
