@@ -126,8 +126,9 @@ template <class Loop> class LatenessRun
         uint64_t sleeps = sleeps_of_thread();
         loop_.run();
         double seconds = static_cast<double>(clock_ns() - began_ns) / SECOND;
-        outcome.add("cpu_percent", static_cast<double>(read_clock(CLOCK_THREAD_CPUTIME_ID) -
-                                                       cpu_ns) / SECOND / seconds * 100);
+        outcome.add("cpu_percent",
+                    static_cast<double>(read_clock(CLOCK_THREAD_CPUTIME_ID) - cpu_ns) / SECOND /
+                        seconds * 100);
         outcome.add("sleeps_per_s", static_cast<double>(sleeps_of_thread() - sleeps) / seconds);
         for (Timer &timer : timers_)
             loop_.close(timer.timer);

@@ -91,7 +91,7 @@ struct UvLoop {
     void *posted_arg_ = nullptr;
 };
 
-const bool entered = realtime::enter_lateness<UvLoop>("libuv") &&
-                     realtime::enter_posts<UvLoop>("libuv");
+const bool entered =
+    realtime::enter_lateness<UvLoop>("libuv") && realtime::enter_posts<UvLoop>("libuv");
 
 } // namespace

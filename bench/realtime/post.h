@@ -237,8 +237,8 @@ template <class Loop> class PostRun
         outcome.add("posts", static_cast<double>(posts));
         outcome.add("calls", static_cast<double>(made - 1));
         if (!Loop::POSTS_MERGE && made != posts + 1)
-            outcome.wrong = std::to_string(posts + 1) + " posts came as " + std::to_string(made) +
-                            " calls";
+            outcome.wrong =
+                std::to_string(posts + 1) + " posts came as " + std::to_string(made) + " calls";
     }
 
     Loop loop_;
@@ -256,12 +256,9 @@ template <class Loop> class PostRun
 
 template <class Loop> bool enter_posts(const std::string &contender)
 {
-    enter("wakeup/" + contender + "/2000",
-          [] { return PostRun<Loop>(false).one_by_one(2000); });
-    enter("post/" + contender + "/20000",
-          [] { return PostRun<Loop>(true).one_by_one(20000); });
-    enter("burst/" + contender + "/200000",
-          [] { return PostRun<Loop>(true).burst(200000); });
+    enter("wakeup/" + contender + "/2000", [] { return PostRun<Loop>(false).one_by_one(2000); });
+    enter("post/" + contender + "/20000", [] { return PostRun<Loop>(true).one_by_one(20000); });
+    enter("burst/" + contender + "/200000", [] { return PostRun<Loop>(true).burst(200000); });
     return true;
 }
 
