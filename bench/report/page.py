@@ -1,6 +1,7 @@
 """The report as one HTML page that needs nothing but itself."""
 
 import pathlib
+import sys
 from html import escape
 
 import content
@@ -10,11 +11,14 @@ from figures import WORKLOADS
 from plots import all_plots
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "planner"))
+import fragment  # noqa: E402  (the planner's form)
+
 SECTIONS = [("glance", "At a glance"), ("losses", "Where tickwheel loses"),
             ("cost", "Cost per operation"), ("advance", "One advance"), ("memory", "Memory"),
             ("behaviour", "Counters and behaviour"),
-            ("realtime", "On the real clock"), ("tables", "All figures"),
-            ("method", "Machine and method")]
+            ("realtime", "On the real clock"), ("planner", "Capacity planner"),
+            ("tables", "All figures"), ("method", "Machine and method")]
 
 
 def table(data):
@@ -113,6 +117,10 @@ def realtime(measured, plots):
     return "".join(details(data, data.title) for data in realtime_tables.tables(measured))
 
 
+def planner(measured, plots):
+    return fragment.of_this_machine(HERE.parent / "results" / "calibration.json")
+
+
 def tables(measured, plots):
     html = ("<p>ns: median of the repetitions; min: the least; cv: coefficient of variation; "
             "× limit and × peer: multiples of the limit and of the best peer in this run.</p>")
@@ -157,7 +165,7 @@ def write(measured, command=None):
     plots = all_plots(measured)
     bodies = {"glance": glance, "losses": losses, "cost": cost, "advance": advance,
               "memory": memory, "behaviour": behaviour, "realtime": realtime,
-              "tables": tables, "method": method}
+              "planner": planner, "tables": tables, "method": method}
     written = [(name, title, bodies[name](measured, plots)) for name, title in SECTIONS]
     written = [part for part in written if part[2]]
     navigation = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in written)
