@@ -119,12 +119,15 @@ uint64_t duration_ns()
     return chosen > 0 ? static_cast<uint64_t>(chosen * SECOND) : SECOND;
 }
 
-void enter(const std::string &name, const std::function<Outcome()> &run)
+void enter(const std::string &name, const std::function<Outcome()> &run, int repetitions)
 {
-    benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State &state) {
-        for (auto _ : state)
-            report(state, name, run());
-    });
+    auto *entered =
+        benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State &state) {
+            for (auto _ : state)
+                report(state, name, run());
+        });
+    if (repetitions > 0)
+        entered->Repetitions(repetitions);
 }
 
 } // namespace realtime

@@ -104,8 +104,9 @@ struct Outcome {
     }
 };
 
-/* Enters a benchmark, called kind/contender/size. */
-void enter(const std::string &name, const std::function<Outcome()> &run);
+/* Enters a benchmark, called kind/contender/size.
+ * repetitions: 0 for as many as the command line says. */
+void enter(const std::string &name, const std::function<Outcome()> &run, int repetitions = 0);
 
 /* How long one run of the lateness benchmark measures. */
 uint64_t duration_ns();
