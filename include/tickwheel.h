@@ -480,9 +480,11 @@ TW_API size_t tw_pending_count(const tw_loop *loop);
  *            answers 0. Anything else ends the recording, but not the loop.
  *   arg      handed to write
  * Returns 0, or -1: EINVAL, ENOMEM, EBUSY (it is recorded already, or being freed).
- * Cost: 100 KiB, and 40 bytes for each timer pending; some 30 ns and four to six
- * bytes of trace an operation. A loop that is not recorded pays nothing in starts,
- * moves, stops and parks, and a test in each run and firing. */
+ * Cost: 100 KiB, and 40 to 80 bytes for each timer pending or parked; four to six
+ * bytes of trace an operation; and its time: some 10 ns for ten thousand timers,
+ * 90 ns for a million, whose numbers have to be looked up out of cache. A loop that
+ * is not recorded pays nothing in starts, moves, stops and parks of timers in the
+ * wheel, and a test in each run and firing. */
 TW_API int tw_record_start(tw_loop *loop,
                            int (*write)(void *arg, const void *bytes, size_t count), void *arg);
 

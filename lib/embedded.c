@@ -144,6 +144,16 @@ void tw_timer_stop(tw_loop *loop, tw_timer *timer)
     TW_ASSERT_SOUND(loop);
 }
 
+/* Parks a timer that does not simply wait in the wheel. */
+static TW_NOINLINE void park(tw_loop *loop, tw_timer *timer)
+{
+    if (!held_here(loop, timer) || timer_parked(timer))
+        return;
+    TW_PROBE_CANCEL(timer);
+    loop->counts.stops += !calendar_park(&loop->calendar, timer);
+    loop_record(loop, TRACE_PARK, timer);
+}
+
 void tw_timer_park(tw_loop *loop, tw_timer *timer)
 {
     if (TW_UNLIKELY(!loop || !timer)) {
@@ -151,14 +161,9 @@ void tw_timer_park(tw_loop *loop, tw_timer *timer)
         return;
     }
     TW_ASSERT_OWNED(loop);
-    if (calendar_park_in_wheel(&loop->calendar, timer, 0)) {
+    if (calendar_park_in_wheel(&loop->calendar, timer, 0))
         TW_PROBE_CANCEL(timer);
-        return;
-    }
-    if (!held_here(loop, timer) || timer_parked(timer))
-        return;
-    TW_PROBE_CANCEL(timer);
-    loop->counts.stops += !calendar_park(&loop->calendar, timer);
-    loop_record(loop, TRACE_PARK, timer);
+    else
+        park(loop, timer);
     TW_ASSERT_SOUND(loop);
 }
