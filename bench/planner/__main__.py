@@ -65,7 +65,7 @@ def parser():
                        help="answer in JSON, in bytes, ns and shares")
     costs = made.add_argument_group("the costs it reckons with")
     costs.add_argument("--calibrate", action="store_true",
-                       help="measure this machine; about a minute")
+                       help="measure this machine; a minute or two")
     costs.add_argument("--verify", action="store_true",
                        help="play seven plans through, and tell how far off the predictions are")
     costs.add_argument("--publish", action="store_true",
@@ -97,7 +97,7 @@ def calibrate(options, path):
     facts = machine(options.build)
     facts["Date"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
     error = calibration.read(calibration.SHIPPED)["error"] if calibration.SHIPPED.exists() else {
-        "cpu_median": 0.2, "cpu_worst": 0.5, "memory_worst": 0.1}
+        "cpu_median": 0.2, "cpu_bar": 0.5, "cpu_worst": 1, "memory_worst": 0.1}
     fitted = measure.calibrate(str(options.build / "plan_probe"), facts, error)
     calibration.write(path, fitted)
     print(f"Calibrated: {path}")

@@ -4,7 +4,7 @@
      "sizes": [connections...], "touch": [ns...], "tick": ns, "base_bytes": bytes,
      "again": {"distances": [events...], "shares": [of a miss...]},
      "costs": {interface: {operation: [ns...]}},
-     "error": {"cpu_median": share, "cpu_worst": share, "memory_worst": share}}
+     "error": {"cpu_median": share, "cpu_bar": share, "cpu_worst": share, "memory_worst": share}}
 
 `touch` is an event without any timer: the caller's own line. It is part of the
 costs of refresh, start, end and restart, too. `again` is what of a cache miss is
@@ -100,7 +100,7 @@ def checked(data):
         if len(sizes) < 2 or len(set(sizes)) < len(sizes) or sizes[0] < 1:
             raise BadCalibration("it needs two sizes or more, each larger than the last")
         single = [data["tick"], data["base_bytes"], *(data["error"][name] for name in (
-            "cpu_median", "cpu_worst", "memory_worst"))]
+            "cpu_median", "cpu_bar", "cpu_worst", "memory_worst"))]
         if not all(is_table([value], 1) for value in single):
             raise BadCalibration("tick, base_bytes and error must be numbers of 0 or more")
         if not isinstance(data["machine"], dict):

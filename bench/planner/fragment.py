@@ -28,11 +28,11 @@ SLIDERS = [
 ANSWERS = [
     ("Memory held by the loop", "loop_bytes", "bytes", "memory_worst"),
     ("Memory in your own structs", "caller_bytes", "bytes", ""),
-    ("Share of one core", "core_share", "share", "cpu_worst"),
+    ("Share of one core", "core_share", "share", "cpu_bar"),
     ("Of that, the timers alone", "timers_share", "share", ""),
-    ("Expected lateness by other timers", "expected_ns", "time", "cpu_worst"),
+    ("Expected lateness by other timers", "expected_ns", "time", "cpu_bar"),
     ("Worst lateness by other timers", "worst_ns", "time", ""),
-    ("Connections that one core carries", "per_core", "count", "cpu_worst"),
+    ("Connections that one core carries", "per_core", "count", "cpu_bar"),
     ("Connections that the memory carries", "per_memory", "count", "memory_worst"),
 ]
 
@@ -91,9 +91,9 @@ def write(data):
         "the same on the command line.</p></noscript>"
         f'<div id="capacity-planner"><form>{"".join(slider(*each) for each in SLIDERS)}</form>'
         f'<div aria-live="polite"><p class="problem"></p>{answers_table()}</div></div>'
-        f'<p class="note">Costs of: {escape(made)}. Error bars: the largest error of the plans '
-        "that were played through; the shares count touching the connection's own cache line at "
-        "each event. The worst lateness holds for deadlines independent of each other.</p>"
+        f'<p class="note">Costs of: {escape(made)}. Error bars: four in five of the '
+        "plans that were played through were within them; the shares count touching the "
+        "connection's own cache line at each event. The worst lateness holds for deadlines independent of each other.</p>"
         f'<script type="application/json" id="capacity-calibration">{as_script(data)}</script>'
         f"<script>{script}</script>")
 

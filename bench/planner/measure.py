@@ -10,6 +10,8 @@ import model
 from model import INTERFACES, Plan
 
 REPETITIONS = 3
+# What fits a cache or just does not depends on the moment, and is cheap to repeat.
+MORE_REPETITIONS, MORE_UP_TO = 5, 250000
 EVENTS_PER_RUN = 1.5e6
 
 # Unlike the calibration, which has timeouts of 60 and 30 s, one kind of event at
@@ -37,8 +39,9 @@ def progress(done, total, what):
 
 def calibrate(program, machine, error):
     """Repetitions of all sizes in turns, so that a slow while falls on all alike."""
-    todo = [(interface, size) for _ in range(REPETITIONS)
-            for size in calibration.SIZES for interface in ("none", *INTERFACES)]
+    todo = [(interface, size) for repetition in range(MORE_REPETITIONS)
+            for size in calibration.SIZES if repetition < REPETITIONS or size <= MORE_UP_TO
+            for interface in ("none", *INTERFACES)]
     runs = {}
     for i, (interface, size) in enumerate(todo, 1):
         found = probe(program, "calibrate", interface, str(size))
@@ -99,10 +102,11 @@ def verify(program, fitted):
 
 
 def errors(rows):
-    """The shares that the predictions are off by."""
-    cpu = [abs(predicted["core_share"] / measured["cpu_share"] - 1)
-           for _, _, predicted, measured in rows]
+    """The shares that the predictions are off by; the bar: four in five are within."""
+    cpu = sorted(abs(predicted["core_share"] / measured["cpu_share"] - 1)
+                 for _, _, predicted, measured in rows)
     held = [abs(predicted["loop_bytes"] / measured["bytes"] - 1)
             for _, _, predicted, measured in rows]
-    return {"cpu_median": round(statistics.median(cpu), 4), "cpu_worst": round(max(cpu), 4),
+    return {"cpu_median": round(statistics.median(cpu), 4),
+            "cpu_bar": round(cpu[(4 * len(cpu) - 1) // 5], 4), "cpu_worst": round(cpu[-1], 4),
             "memory_worst": round(max(held), 4)}

@@ -1,5 +1,6 @@
 """The planner's answers as text, and the table of errors in BENCHMARKS.md."""
 
+import math
 import re
 import statistics
 
@@ -40,15 +41,19 @@ def count(value):
     return f"{int(value) // 10**digits * 10**digits:,}"
 
 
+def whole(value):
+    return f"{math.ceil(value):,}"
+
+
 def bars(error):
     return f"± {100 * error:.0f} %"
 
 
 def plan(asked, answers, fitted, memory_gib, core):
-    cpu, held = fitted["error"]["cpu_worst"], fitted["error"]["memory_worst"]
+    cpu, held = fitted["error"]["cpu_bar"], fitted["error"]["memory_worst"]
     rows = [("memory held by the loop", size, "loop_bytes", held),
             ("  and in your own structs", size, "caller_bytes", 0),
-            ("  room to reserve, timers", count, "cells", 0),
+            ("  room to reserve, timers", whole, "cells", 0),
             ("share of a core", share, "core_share", cpu),
             ("  of that the timers alone", share, "timers_share", None),
             ("lateness by other timers, expected", time, "expected_ns", cpu),
@@ -60,10 +65,12 @@ def plan(asked, answers, fitted, memory_gib, core):
         told = "" if not error else "  " + bars(error)
         lines.append(f"{words:38}" + "".join(f"{shown(answer[field]):>18}"
                                              for answer in answers.values()) + told)
-    lines.append(f"Error bars: the largest error of the plans played through; at the median "
-                 f"{100 * fitted['error']['cpu_median']:.0f} % of the processor time.\n"
-                 "The share for the timers alone, and the worst lateness, are bounds by design "
-                 "rather than measured.\nThe worst holds for deadlines independent of each other, "
+    error = fitted["error"]
+    lines.append("Error bars: of the plans that were played through, four in five were within; "
+                 f"the median was {100 * error['cpu_median']:.0f} %,\n"
+                 f"the worst {100 * error['cpu_worst']:.0f} %. The timers alone, a small "
+                 "difference of large times, and the worst lateness, a bound, have none.\n"
+                 "The worst holds for deadlines independent of each other, "
                  "and for a process that is not put aside.\n"
                  f"Costs: {', '.join(fitted['machine'].values())}")
     return "\n".join(lines)
@@ -96,7 +103,8 @@ def summary(rows, fitted):
     alone = [abs(predicted["timers_share"] / measured["timers_share"] - 1)
              for _, _, predicted, measured in rows if measured["timers_share"] > 0]
     return (f"Processor time is off by {100 * statistics.median(cpu):.0f} % at the median and "
-            f"{100 * cpu[-1]:.0f} % at worst; {within} of {len(cpu)} predictions are within 20 %. "
+            f"{100 * cpu[-1]:.0f} % at worst; {within} of {len(cpu)} predictions are within 20 %, "
+            f"four in five within {100 * fitted['error']['cpu_bar']:.0f} %. "
             f"The timers' own part, a difference of two measurements, is off by "
             f"{100 * statistics.median(alone):.0f} % at the median. Memory is off by "
             f"{100 * fitted['error']['memory_worst']:.0f} % at worst.")

@@ -193,7 +193,7 @@ class Files(unittest.TestCase):
                     "bytes": predicted["loop_bytes"], "moved_max": 3, "due_max": 1}
         rows = [("example", "stop", predicted, measured)]
         self.assertEqual(measure.errors(rows),
-                         {"cpu_median": 0.25, "cpu_worst": 0.25, "memory_worst": 0})
+                         {"cpu_median": 0.25, "cpu_bar": 0.25, "cpu_worst": 0.25, "memory_worst": 0})
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "page.md"
             path.write_text("a\n<!-- capacity: errors -->\nold\n"
