@@ -203,6 +203,34 @@ Test(recorder, ids_are_kept_while_parked_and_given_again_after_a_stop)
     tape_free(&tape);
 }
 
+Test(recorder, a_stop_frees_the_id_of_a_timer_that_the_loop_has_forgotten_while_parked)
+{
+    test_now_ns = 1000;
+    tw_loop *loop = test_loop_new(NULL);
+    tw_timer a, b;
+    tw_timer_init(&a, nothing, NULL);
+    tw_timer_init(&b, nothing, NULL);
+    struct tape tape = {0};
+    cr_assert_eq(tw_record_start(loop, tape_write, &tape), 0);
+    tw_timer_start_at_ns(loop, &a, 5000000);
+    tw_timer_park(loop, &a);
+    test_now_ns = 1000000000;
+    tw_run(loop); /* visits its place, and drops it */
+    tw_timer_stop(loop, &a);
+    tw_timer_start_at_ns(loop, &b, 2000000000);
+    cr_assert_eq(tw_record_stop(loop), 0);
+    const struct trace_event expected[] = {
+        {.op = TRACE_START, .time_ns = 1000, .id = 0, .deadline_ns = 5000000},
+        {.op = TRACE_PARK, .time_ns = 1000, .id = 0},
+        {.op = TRACE_RUN, .time_ns = 1000000000, .deadline_ns = 1000000000},
+        {.op = TRACE_START, .time_ns = 1000000000, .id = 0, .deadline_ns = 2000000000},
+    };
+    expect_events(&tape, expected, 4);
+    tw_timer_stop(loop, &b);
+    tw_loop_free(loop);
+    tape_free(&tape);
+}
+
 /* --------------------------------------------------------------------- failures */
 
 Test(recorder, misuse_is_answered)
