@@ -26,7 +26,7 @@ static bool claim_wake(struct post_queue *queue)
 
 static int push(struct post_queue *queue, tw_post *post)
 {
-    tw_post *newest = atomic_load_explicit(&queue->newest, memory_order_relaxed);
+    tw_post *newest = NULL; /* a guess; where it is wrong, the exchange says what is true */
     do {
         post->next_ = newest;
     } while (!atomic_compare_exchange_weak_explicit(&queue->newest, &newest, post,
