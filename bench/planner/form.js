@@ -25,10 +25,6 @@
         count: (value) => value >= 1e8 ? "over 100,000,000" :
             new Intl.NumberFormat("en", {maximumSignificantDigits: 2}).format(value),
     };
-    function bar(error) {
-        return error > 0 ? ` ± ${Math.round(100 * error)} %` : "";
-    }
-
     function update() {
         const plan = {};
         for (const input of inputs) {
@@ -43,10 +39,9 @@
         const answers = problem ? [] : interfaces.map((name) =>
             planner.answer(plan, name, calibration, plan.memory_gib * 2 ** 30, 1));
         for (const row of root.querySelectorAll("tr[data-field]")) {
-            const error = calibration.error[row.dataset.error] || 0;
             interfaces.forEach((_, i) => {
                 row.cells[i + 1].textContent = problem ? "–" :
-                    shown[row.dataset.shown](answers[i][row.dataset.field]) + bar(error);
+                    shown[row.dataset.shown](answers[i][row.dataset.field]);
             });
         }
     }

@@ -37,8 +37,9 @@ ANSWERS = [
 ]
 
 STYLE = """
-#capacity-planner { display: grid; gap: 16px; align-items: start;
-    grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
+#capacity-planner { display: grid; gap: 16px; align-items: start; }
+#capacity-planner > * { min-width: 0; }
+@media (min-width: 900px) { #capacity-planner { grid-template-columns: 2fr 4fr; } }
 #capacity-planner label { display: flex; justify-content: space-between; gap: 12px;
     font-size: 0.9rem; margin-top: 8px; }
 #capacity-planner output { font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -61,11 +62,13 @@ def slider(field, words, unit, logarithmic, least, greatest):
             f'<input {attributes}{" data-log=1" if logarithmic else ""}>')
 
 
-def answers_table():
-    head = "".join(f'<th scope="col">{escape(INTERFACE_NAMES[name])}</th>' for name in INTERFACES)
+def answers_table(errors):
+    names = [*(INTERFACE_NAMES[name] for name in INTERFACES), "error bar"]
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = "".join(
-        f'<tr data-field="{field}" data-shown="{shown}" data-error="{error}">'
-        f'<th scope="row">{escape(words)}</th>{"<td>–</td>" * len(INTERFACES)}</tr>'
+        f'<tr data-field="{field}" data-shown="{shown}">'
+        f'<th scope="row">{escape(words)}</th>{"<td>–</td>" * len(INTERFACES)}'
+        f'<td>{f"± {100 * errors[error]:.0f} %" if error else ""}</td></tr>'
         for words, field, shown, error in ANSWERS)
     return (f'<div class="scroll" role="region" tabindex="0" aria-label="What the plan costs">'
             f"<table><caption>What the plan costs</caption><thead><tr><td></td>{head}</tr></thead>"
@@ -90,10 +93,11 @@ def write(data):
         '<noscript><p class="note">The form needs JavaScript; <code>bench/plan</code> answers '
         "the same on the command line.</p></noscript>"
         f'<div id="capacity-planner"><form>{"".join(slider(*each) for each in SLIDERS)}</form>'
-        f'<div aria-live="polite"><p class="problem"></p>{answers_table()}</div></div>'
+        f'<div aria-live="polite"><p class="problem"></p>{answers_table(data["error"])}</div></div>'
         f'<p class="note">Costs of: {escape(made)}. Error bars: four in five of the '
         "plans that were played through were within them; the shares count touching the "
-        "connection's own cache line at each event. The worst lateness holds for deadlines independent of each other.</p>"
+        "connection's own cache line at each event. The worst lateness holds for deadlines "
+        f"independent of each other. Beyond {data['sizes'][-1]:,} connections it extrapolates.</p>"
         f'<script type="application/json" id="capacity-calibration">{as_script(data)}</script>'
         f"<script>{script}</script>")
 

@@ -3,6 +3,7 @@
 import math
 import re
 import statistics
+import textwrap
 
 from model import INTERFACE_NAMES
 
@@ -65,7 +66,9 @@ def plan(asked, answers, fitted, memory_gib, core):
         told = "" if not error else "  " + bars(error)
         lines.append(f"{words:38}" + "".join(f"{shown(answer[field]):>18}"
                                              for answer in answers.values()) + told)
-    error = fitted["error"]
+    error, largest = fitted["error"], fitted["sizes"][-1]
+    if any(max(answer["per_core"], answer["per_memory"]) > largest for answer in answers.values()):
+        lines.append(f"Beyond {largest:,} connections nothing was measured: there it extrapolates.")
     lines.append("Error bars: of the plans that were played through, four in five were within; "
                  f"the median was {100 * error['cpu_median']:.0f} %,\n"
                  f"the worst {100 * error['cpu_worst']:.0f} %. The timers alone, a small "
@@ -94,6 +97,7 @@ def cells(rows):
 
 HEAD = ["plan", "interface", "core", "measured", "error", "timers alone", "measured",
         "memory", "measured", "error", "moved at most", "due at most"]
+COST_COLUMNS = 7   # the first of them; the others are counts and memory
 
 
 def summary(rows, fitted):
@@ -118,13 +122,21 @@ def verification(rows, fitted):
     return "\n".join([*text, "", summary(rows, fitted)])
 
 
+def markdown(lines, columns):
+    """Some columns of a table, so that each fits a page."""
+    shown = ["| " + " | ".join(line[i] for i in columns) + " |" for line in lines]
+    shown.insert(1, "| --- | --- |" + " ---: |" * (len(columns) - 2))
+    return "\n".join(shown)
+
+
 def publish(path, rows, fitted):
     text = path.read_text(encoding="utf-8")
     if len(MARK.findall(text)) != 1:
         raise BadPage(f"{path} must have the marks of the capacity section once")
-    lines = ["| " + " | ".join(line) + " |" for line in (HEAD, *cells(rows))]
-    lines.insert(1, "| --- | --- |" + " ---: |" * (len(HEAD) - 2))
     machine = ", ".join(fitted["machine"].values())
-    body = "\n".join([f"Calibrated on: {machine}.", "", summary(rows, fitted), "", *lines])
+    body = "\n\n".join([textwrap.fill(f"Calibrated on: {machine}.", 99),
+                        textwrap.fill(summary(rows, fitted), 99),
+                        markdown([HEAD, *cells(rows)], range(0, COST_COLUMNS)),
+                        markdown([HEAD, *cells(rows)], [0, 1, *range(COST_COLUMNS, len(HEAD))])])
     path.write_text(MARK.sub(lambda found: f"{found[1]}\n{body}\n\n{found[2]}", text),
                     encoding="utf-8")

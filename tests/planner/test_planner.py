@@ -193,7 +193,8 @@ class Files(unittest.TestCase):
                     "bytes": predicted["loop_bytes"], "moved_max": 3, "due_max": 1}
         rows = [("example", "stop", predicted, measured)]
         self.assertEqual(measure.errors(rows),
-                         {"cpu_median": 0.25, "cpu_bar": 0.25, "cpu_worst": 0.25, "memory_worst": 0})
+                         {"cpu_median": 0.25, "cpu_bar": 0.25, "cpu_worst": 0.25,
+                          "memory_worst": 0})
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "page.md"
             path.write_text("a\n<!-- capacity: errors -->\nold\n"
@@ -202,6 +203,7 @@ class Files(unittest.TestCase):
             text = path.read_text(encoding="utf-8")
             self.assertRegex(text, r"\| example \| embedded \|.*\| \+25 % \|")
             self.assertNotIn("old", text)
+            self.assertLess(max(map(len, text.splitlines())), 101)
             tables.publish(path, rows, FIXED)
             self.assertEqual(path.read_text(encoding="utf-8"), text)
             path.write_text("no marks", encoding="utf-8")
@@ -222,6 +224,7 @@ class Command(unittest.TestCase):
         self.assertRegex(out, r"share of a core +[\d.]+ % .*± 25 %")
         self.assertRegex(out, r"memory held by the loop +\d+ KiB .*± 2 %")
         self.assertRegex(out, r"and worst +[\d.]+ µs")
+        self.assertIn("Beyond 100,000 connections nothing was measured", out)
 
     def test_json_holds_the_same_answers(self):
         status, out, _ = command(*self.FILE, "--json", "--connections", "5e4", "--memory", "2",
