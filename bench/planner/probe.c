@@ -313,7 +313,7 @@ static void calibrate_events(void)
     double refreshed = 0, started = 0, ended = 0, restarted = 0;
     for (size_t round = 0; round < rounds; round++) {
         open_world(2 * world.count);
-        world.random = round << 40;
+        world.random = (uint64_t)round << 40;
         uint32_t *order = draw_order(count);
         start_all_idle();
         time_event(TOUCH, order, count, 0); /* warms what the caches can hold */
