@@ -7,7 +7,7 @@
  * its old one comes.
  *
  * It also works out the even share: what a perfectly smooth cascade of
- * tickwheel's geometry (steps of 64^k ticks of 2^20 ns, 128 slots a level)
+ * tickwheel's geometry (steps of 256^k ticks of 2^20 ns, 512 slots a level)
  * would move in one tick. For each level that is the number of timers in the
  * fullest slot, divided by the ticks there are to empty it in.
  */
@@ -57,7 +57,7 @@ class EvenShare
     }
 
   private:
-    static constexpr unsigned TICK_BITS = 20, SLOT_BITS = 6, LEVELS = 4, WINDOW = 128;
+    static constexpr unsigned TICK_BITS = 20, SLOT_BITS = 8, LEVELS = 3, WINDOW = 512;
     static constexpr uint64_t HORIZON_TICKS = 1 << 22; /* an hour: no workload counts beyond */
 
     std::vector<size_t> slots_[LEVELS];
