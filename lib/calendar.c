@@ -87,7 +87,7 @@ static TW_COLD void put_into_heap(struct calendar *calendar, tw_timer *timer)
         calendar->next_ns = 0;
 }
 
-/* Puts a timer without a place into the slot its order word names. */
+/* Puts a timer without a place into this slot, which it names already. */
 TW_INLINE void put(struct calendar *calendar, tw_timer *timer, unsigned slot)
 {
     if (TW_LIKELY(slot < WHEEL_ALL_SLOTS)) {

@@ -124,7 +124,7 @@ TW_INLINE unsigned calendar_slot_for(const struct calendar *calendar, uint64_t d
 
 /* Writes down that the timer is scheduled now, in this slot, not parked. */
 TW_INLINE void calendar_schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                        unsigned slot)
+                                 unsigned slot)
 {
     TW_PROBE_START(timer, deadline);
     calendar->sequence += TIMER_SEQUENCE_ONE;

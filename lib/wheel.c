@@ -5,6 +5,7 @@
 #define WHEEL_PREFETCH 32
 
 _Static_assert(WHEEL_ALL_SLOTS + 8 <= 1u << TIMER_SLOT_BITS, "slots fit a timer's word");
+_Static_assert(TW_LEVELS >= 2, "there is a level to cascade from");
 _Static_assert(TW_LEVEL_BITS * (TW_LEVELS - 1) < 32, "a slot's ticks fit 32 bits");
 
 void wheel_init(struct wheel *wheel, uint64_t cursor)
