@@ -87,6 +87,13 @@ static TW_COLD void put_into_heap(struct calendar *calendar, tw_timer *timer)
         calendar->next_ns = 0;
 }
 
+/* Takes the heap's earliest out, and back the promise of a cell for it. */
+static tw_timer *take_earliest(struct calendar *calendar)
+{
+    calendar->cells.cells--;
+    return heap_pop(&calendar->heap);
+}
+
 /* Puts a timer without a place into this slot, which it names already. */
 TW_INLINE void put(struct calendar *calendar, tw_timer *timer, unsigned slot)
 {
@@ -302,8 +309,7 @@ static void cascade_heap(struct calendar *calendar)
     for (; share > 0 && heap->count > 0; share--) {
         if (tick_in_reach(calendar, heap_top_key(heap)) > calendar->wheel.cursor)
             break;
-        tw_timer *timer = heap_pop(heap);
-        calendar->cells.cells--;
+        tw_timer *timer = take_earliest(calendar);
         calendar->visited++;
         calendar->moved += settle(calendar, timer);
     }
@@ -501,8 +507,7 @@ static uint64_t next_in_heap(struct calendar *calendar)
         tw_timer *timer = heap_at(heap, 0)->timer;
         if (!timer_parked(timer) && timer->deadline_ == heap_top_key(heap))
             break;
-        heap_pop(heap);
-        calendar->cells.cells--;
+        take_earliest(calendar);
         settle(calendar, timer);
     }
     if (heap->count == 0)
@@ -535,11 +540,6 @@ uint64_t calendar_next_ns(struct calendar *calendar)
 
 /* --------------------------------------------------------------------- the end */
 
-static tw_timer *drain_bucket(struct calendar *calendar, struct bucket *bucket)
-{
-    return bucket_pop(&calendar->cells, bucket);
-}
-
 tw_timer *calendar_drain(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
@@ -547,17 +547,15 @@ tw_timer *calendar_drain(struct calendar *calendar)
     if (!timer && (timer = ready_peek(&calendar->ready, &calendar->cells)))
         ready_pop(&calendar->ready, &calendar->cells);
     if (!timer && calendar->ready.fresh.count > 0)
-        timer = drain_bucket(calendar, &calendar->ready.fresh);
-    if (!timer && calendar->heap.count > 0) {
-        timer = heap_pop(&calendar->heap);
-        calendar->cells.cells--;
-    }
+        timer = bucket_pop(&calendar->cells, &calendar->ready.fresh);
+    if (!timer && calendar->heap.count > 0)
+        timer = take_earliest(calendar);
     for (unsigned level = 0; !timer && level < TW_LEVELS; level++) {
         uint64_t number = wheel_next_number(wheel, level);
         if (number == WHEEL_NEVER)
             continue;
         unsigned slot = wheel_slot_at(level, number);
-        timer = drain_bucket(calendar, &wheel->slots[slot]);
+        timer = bucket_pop(&calendar->cells, &wheel->slots[slot]);
         if (wheel->slots[slot].count == 0)
             wheel_mark_empty(wheel, slot);
     }

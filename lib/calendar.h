@@ -42,7 +42,7 @@ enum {
 struct calendar {
     /* Read or written by every start and stop. */
     uint64_t next_ns;       /* what calendar_next_ns will answer; 0: to be worked out */
-    uint64_t sequence;      /* of the last start, above the bits of timer_slot and flags */
+    uint64_t sequence;      /* number of the last start, in steps of TIMER_SEQUENCE_ONE */
     uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in */
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */

@@ -25,6 +25,15 @@ static void call(tw_loop *loop, tw_callback *callback, void *arg)
         loop->on_slow(loop->hook_arg, callback, arg, took_ns);
 }
 
+/* Calls in the loop's own context, which is current again afterwards, whatever
+ * the callback has set. */
+static void call_outside(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    tw_context *outer = loop->context;
+    call(loop, callback, arg);
+    loop->context = outer;
+}
+
 /* Calls inside a context; NULL is one too. The loop's own is current again
  * afterwards, whatever the callback has set. */
 static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, void *arg)
@@ -81,9 +90,7 @@ TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
         fire_call(loop, pool_node_of(timer));
         return;
     }
-    tw_context *outer = loop->context;
-    call(loop, timer->callback_, timer->arg_);
-    loop->context = outer;
+    call_outside(loop, timer->callback_, timer->arg_);
 }
 
 /* ------------------------------------------------------------------ the run */
@@ -106,9 +113,7 @@ static void run_posts(tw_loop *loop, struct run *run)
         loop->counts.fired++;
         loop->counts.starts++;
         run->calls++;
-        tw_context *outer = loop->context;
-        call(loop, post.callback, post.arg);
-        loop->context = outer;
+        call_outside(loop, post.callback, post.arg);
     }
 }
 
