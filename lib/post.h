@@ -65,6 +65,12 @@ void post_collect(struct post_queue *queue);
  * its post may be sent again, or freed. */
 bool post_next(struct post_queue *queue, struct post *out);
 
+/* The loop's thread: what it has said that it is doing, or POST_WOKEN. */
+static inline enum post_reader post_reader(const struct post_queue *queue)
+{
+    return (enum post_reader)atomic_load_explicit(&queue->reader, memory_order_relaxed);
+}
+
 /* The loop's thread: says what the loop is doing. Answers what it was doing
  * before: POST_WOKEN if a wake-up has come or is on its way. */
 static inline enum post_reader post_reader_is(struct post_queue *queue, enum post_reader reader)

@@ -104,6 +104,20 @@ static bool rest(tw_loop *loop)
     return !post_waiting(&loop->posts);
 }
 
+/* The opposite: the loop will look at the queue before it rests again. woken: the
+ * mark of a wake-up has just been taken away. A loop that did not get to rest is
+ * still awake, since nobody else says so: the load spares a busy loop the exchange,
+ * 4 ns of 65 a turn. */
+static void rise(tw_loop *loop, bool woken)
+{
+    if (post_reader(&loop->posts) == POST_AWAKE)
+        return;
+    if (post_reader_is(&loop->posts, POST_AWAKE) == POST_WOKEN)
+        loop->runner.wake_owed = true;
+    if (woken)
+        loop->runner.wake_owed = false;
+}
+
 /* Makes the descriptor readable. */
 static void ring(tw_loop *loop)
 {
@@ -129,9 +143,11 @@ void runner_begin(tw_loop *loop)
     struct runner *runner = &loop->runner;
     expect_own_descriptors(runner);
     loop_watch_starts(loop, 0);
-    if (post_reader_is(&loop->posts, POST_AWAKE) == POST_WOKEN)
-        runner->wake_owed = true;
-    if (runner->wake_owed && backend_clear(&runner->backend))
+    if (runner->driving)
+        return; /* tw_run_forever rests and rises by itself */
+    rise(loop, false);
+    /* An outer poller is not to see the mark again. */
+    if (runner->wake_owed && backend_wait(&runner->backend, false) > 0)
         runner->wake_owed = false;
 }
 
@@ -139,7 +155,7 @@ void runner_end(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
     if (runner->driving)
-        return; /* tw_run_forever rests by itself */
+        return;
     if (rest(loop))
         loop_watch_starts(loop, runner->backend.armed_ns);
     else
@@ -172,6 +188,20 @@ static void stop_driving(tw_loop *loop)
     set_owner(loop, NULL);
 }
 
+/* Between two runs of tw_run_forever. 0, or -1 with errno set. A mark that is owed
+ * is taken away here, when the loop next sleeps: at worst it is one short sleep. */
+static int sleep_until_due(tw_loop *loop)
+{
+    struct runner *runner = &loop->runner;
+    int woken = 0;
+    if (rest(loop)) {
+        woken = backend_wait(&runner->backend, true);
+        runner->wakeups++;
+    }
+    rise(loop, woken > 0);
+    return woken < 0 ? -1 : 0;
+}
+
 int tw_run_forever(tw_loop *loop)
 {
     if (!may_await(loop))
@@ -185,17 +215,13 @@ int tw_run_forever(tw_loop *loop)
         return -1;
     struct runner *runner = &loop->runner;
     runner->driving = loop->awaited = true;
+    rise(loop, false); /* an outer poller may have awaited it until now */
     int result = 0;
-    for (;;) {
+    while (result == 0) {
         tw_run(loop);
         if (runner->stopping)
             break;
-        if (!rest(loop))
-            continue;
-        result = backend_wait(&runner->backend);
-        runner->wakeups++;
-        if (result != 0)
-            break;
+        result = sleep_until_due(loop);
     }
     int error = errno;
     runner->stopping = false;

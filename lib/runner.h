@@ -28,8 +28,8 @@ struct runner {
     bool fd_given;       /* tw_fd was called: an outer poller may be waiting */
     bool driving;        /* tw_run_forever is under way */
     bool stopping;       /* tw_stop was called */
-    bool wake_owed;      /* somebody has called backend_wake, or is about to, and the
-                            mark has not been cleared */
+    bool wake_owed;      /* somebody has called backend_wake, or is about to, and its
+                            mark has not been taken away */
     pid_t process;       /* that has made the descriptors */
     uint64_t wakeups;    /* see tw_stats */
     uint64_t alarms;

@@ -8,8 +8,8 @@
  *                      millisecond, and has no descriptor that tells time
  *
  * A back end can be asleep until two things happen: its alarm goes off, or
- * another thread wakes it. Both last until the next backend_arm and
- * backend_clear.
+ * another thread wakes it. The first lasts until the next backend_arm; the second
+ * leaves a mark that lasts until one backend_wait has told of it.
  */
 #ifndef TW_RUNNER_BACKEND_H
 #define TW_RUNNER_BACKEND_H
@@ -41,14 +41,13 @@ int backend_fd(const struct backend *backend);
  * told, if the system cannot count so far: armed_ns says when. */
 void backend_arm(struct backend *backend, uint64_t when_ns);
 
-/* Wakes it. From any thread, and from a signal handler. */
+/* Wakes it, which leaves a mark: not to be called while there is one. From any
+ * thread, and from a signal handler. */
 void backend_wake(const struct backend *backend);
 
-/* Takes the mark of one backend_wake away. false: it has not arrived yet. */
-bool backend_clear(const struct backend *backend);
-
-/* Sleeps until the alarm has gone off, or backend_wake has been called, or a
- * signal has been handled. 0, or -1 with errno set. */
-int backend_wait(const struct backend *backend);
+/* Sleeps, if it may, until the alarm has gone off, or there is a mark, or a signal
+ * has been handled. 1 if there was a mark, which is now taken away; 0 if there was
+ * none; -1 with errno set. */
+int backend_wait(const struct backend *backend, bool may_sleep);
 
 #endif

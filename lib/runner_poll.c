@@ -71,13 +71,7 @@ void backend_arm(struct backend *backend, uint64_t when_ns)
 void backend_wake(const struct backend *backend)
 {
     ssize_t written = write(backend->wake_fd, "", 1);
-    (void)written; /* it fails only when the pipe is full of wake-ups */
-}
-
-bool backend_clear(const struct backend *backend)
-{
-    char wake;
-    return read(backend->wait_fd, &wake, 1) == 1;
+    (void)written; /* the pipe has room for more than the one mark there may be */
 }
 
 /* How long to wait for the alarm, as poll takes it: never too short. */
@@ -91,9 +85,12 @@ static int timeout_ms(uint64_t armed_ns)
     return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
 }
 
-int backend_wait(const struct backend *backend)
+int backend_wait(const struct backend *backend, bool may_sleep)
 {
     struct pollfd wait = {.fd = backend->wait_fd, .events = POLLIN};
-    int ready = poll(&wait, 1, timeout_ms(backend->armed_ns));
-    return ready >= 0 || errno == EINTR ? 0 : -1;
+    int ready = poll(&wait, 1, may_sleep ? timeout_ms(backend->armed_ns) : 0);
+    if (ready < 0)
+        return errno == EINTR ? 0 : -1;
+    char mark;
+    return ready > 0 && read(backend->wait_fd, &mark, 1) == 1;
 }

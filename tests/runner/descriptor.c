@@ -1,6 +1,8 @@
 /* tw_fd in an outer epoll: readable exactly when a run would do something. */
 #define _DEFAULT_SOURCE
 
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -398,6 +400,80 @@ Test(descriptor, goes_on_after_tw_run_forever)
     tw_call_soon(outer.loop, count, &outer.calls);
     cr_assert_eq(tw_run_forever(outer.loop), 0);
     cr_assert_eq(outer.calls, 3);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+struct ping {
+    tw_loop *loop;
+    atomic_size_t answers;
+};
+
+static void answer(void *arg)
+{
+    struct ping *ping = arg;
+    atomic_fetch_add(&ping->answers, 1);
+}
+
+static void *send_pings(void *arg)
+{
+    struct ping *ping = arg;
+    for (size_t i = 1; i <= 1000; i++) {
+        tw_call_soon_threadsafe(ping->loop, answer, ping);
+        while (atomic_load(&ping->answers) < i)
+            sched_yield();
+    }
+    tw_call_soon_threadsafe(ping->loop, stop, ping->loop);
+    return NULL;
+}
+
+/* The eventfd is never read: its counter says how many have written. */
+Test(descriptor, wakeups_of_tw_run_forever_are_told_of_once_and_leave_nothing_readable)
+{
+    struct outer outer;
+    struct ping ping = {.loop = loop_new()};
+    begin(&outer, ping.loop);
+    pthread_t thread = thread_start(send_pings, &ping);
+    cr_assert_eq(tw_run_forever(ping.loop), 0);
+    thread_join(thread);
+    tw_run(ping.loop); /* a wake-up may have come after the posts it was for */
+    cr_assert_not(readable(&outer));
+    uint64_t written = 0, wakeups = stats_of(ping.loop).wakeups;
+    int wake_fd = ping.loop->runner.backend.wake_fd;
+    if (wakeups > 0) {
+        cr_assert_eq(read(wake_fd, &written, sizeof written), (ssize_t)sizeof written);
+    }
+    cr_assert_leq(wakeups, written);
+    cr_assert_leq(written, wakeups + 1);
+    cr_assert_not(readable(&outer));
+    tw_call_soon_threadsafe(ping.loop, count, &outer.calls);
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(ping.loop), 1);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+/* Claimed while an outer poller awaits the loop, written while it drives itself,
+ * and the other way about. */
+Test(descriptor, a_late_wakeup_is_taken_away_though_the_loop_is_driven_otherwise_meanwhile)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    tw_loop *loop = outer.loop;
+    cr_assert_eq(post_push(&loop->posts, count, &outer.calls), 1, "it is for us to wake");
+    cr_assert_eq(tw_run(loop), 1);
+    backend_wake(&loop->runner.backend);
+    tw_call_later_ns(loop, 5 * MS, stop, loop);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    cr_assert_leq(stats_of(loop).wakeups, 2);
+    cr_assert_not(readable(&outer));
+
+    cr_assert_eq(post_push(&loop->posts, stop, loop), 1);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    cr_assert_not(readable(&outer));
+    backend_wake(&loop->runner.backend);
+    cr_assert(readable(&outer), "for a run that makes no calls");
+    cr_assert_eq(tw_run(loop), 0);
     cr_assert_not(readable(&outer));
     end(&outer);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loop.h"
 #include "support.h"
 
 /* ------------------------------------------------------------ memory that ends
@@ -157,10 +158,12 @@ static void answer(void *arg)
     sem_post(&ping->answered);
 }
 
+enum { PINGS = SLOW ? 2000 : 20000 };
+
 static void *send_pings(void *arg)
 {
     struct ping *ping = arg;
-    for (size_t i = 0; i < (SLOW ? 2000 : 20000); i++) {
+    for (size_t i = 0; i < PINGS; i++) {
         tw_call_soon_threadsafe(ping->loop, answer, ping);
         sem_wait(&ping->answered);
     }
@@ -168,14 +171,41 @@ static void *send_pings(void *arg)
     return NULL;
 }
 
-Test(posts, always_wake_a_loop_that_sleeps)
+Test(posts, always_wake_a_loop_that_sleeps_and_only_once)
 {
     struct ping ping = {.loop = loop_new()};
     sem_init(&ping.answered, 0, 0);
     pthread_t thread = thread_start(send_pings, &ping);
     cr_assert_eq(tw_run_forever(ping.loop), 0);
     thread_join(thread);
+    cr_assert_leq(stats_of(ping.loop).wakeups, PINGS + 1);
     loop_free(ping.loop);
+}
+
+/* A poster has claimed the wake-up, but not yet written when the loop looks: what
+ * it was for is called without it, and it is not waited for. */
+Test(posts, that_wake_too_late_cost_one_short_sleep)
+{
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    tw_stop(loop);
+    cr_assert_eq(tw_run_forever(loop), 0); /* makes the descriptors */
+    post_reader_is(&loop->posts, POST_ASLEEP);
+    cr_assert_eq(post_push(&loop->posts, count, &calls), 1, "it is for us to wake");
+    tw_call_later_ns(loop, MS, stop, loop);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    cr_assert_eq(calls, 1);
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t before = stats_of(loop).wakeups;
+        if (i == 1)
+            backend_wake(&loop->runner.backend);
+        tw_call_later_ns(loop, 20 * MS, stop, loop);
+        cr_assert_eq(tw_run_forever(loop), 0);
+        cr_assert_leq(stats_of(loop).wakeups - before, i == 1 ? 2 : 1);
+        cr_assert_eq(post_reader(&loop->posts), POST_AWAKE);
+        cr_assert_eq(loop->runner.wake_owed, i == 0);
+    }
+    loop_free(loop);
 }
 
 /* ------------------------------------------------------------- embedded posts */
