@@ -1,11 +1,8 @@
 #include "post.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-/* state_ of a post. Ours come from malloc, not from the loop's allocator, which
- * belongs to the loop's thread. */
-enum { IDLE, SENT, OURS };
+#include "post_block.h"
 
 void tw_post_init(tw_post *post, tw_callback *callback, void *arg)
 {
@@ -13,7 +10,7 @@ void tw_post_init(tw_post *post, tw_callback *callback, void *arg)
         errno = EINVAL;
         return;
     }
-    *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = IDLE};
+    *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = POST_IDLE};
 }
 
 /* Whether the loop sleeps and nobody has woken it before the caller. */
@@ -38,18 +35,15 @@ int post_send(struct post_queue *queue, tw_post *post)
 {
     /* An exchange, not a load: the callback, which comes after the exchange in
      * post_next, must see what was written before this. */
-    if (__atomic_exchange_n(&post->state_, SENT, __ATOMIC_ACQ_REL) != IDLE)
+    if (__atomic_exchange_n(&post->state_, POST_SENT, __ATOMIC_ACQ_REL) != POST_IDLE)
         return 0;
     return push(queue, post);
 }
 
 int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
 {
-    tw_post *post = malloc(sizeof *post);
-    if (!post)
-        return -1;
-    *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = OURS};
-    return push(queue, post);
+    tw_post *post = post_block_take(callback, arg);
+    return post ? push(queue, post) : -1;
 }
 
 void post_collect(struct post_queue *queue)
@@ -79,9 +73,9 @@ bool post_next(struct post_queue *queue, struct post *out)
         return false;
     queue->taken = post->next_;
     *out = (struct post){post->callback_, post->arg_};
-    if (__atomic_load_n(&post->state_, __ATOMIC_RELAXED) == OURS)
-        free(post);
+    if (post_block_owns(post))
+        post_block_return(post);
     else
-        __atomic_exchange_n(&post->state_, IDLE, __ATOMIC_ACQ_REL);
+        __atomic_exchange_n(&post->state_, POST_IDLE, __ATOMIC_ACQ_REL);
     return true;
 }

@@ -7,16 +7,30 @@
 #include "loop.h"
 #include "support.h"
 
-/* ------------------------------------------------------------ memory that ends
- * The program is linked with --wrap=malloc. */
+/* ------------------------------------- memory that ends, and that is counted
+ * The program is linked with --wrap=malloc and --wrap=free, which touches what is
+ * called from here and from the library. */
 
 static _Thread_local bool no_memory;
+static _Thread_local size_t mallocs;
+static atomic_int blocks_held;
 
 void *__real_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_malloc(size_t bytes)
 {
-    return no_memory ? NULL : __real_malloc(bytes);
+    void *block = no_memory ? NULL : __real_malloc(bytes);
+    mallocs += block != NULL;
+    atomic_fetch_add(&blocks_held, block != NULL);
+    return block;
+}
+
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block)
+{
+    atomic_fetch_sub(&blocks_held, block != NULL);
+    __real_free(block);
 }
 
 /* ------------------------------------------------------------------ the posters */
@@ -208,6 +222,74 @@ Test(posts, that_wake_too_late_cost_one_short_sleep)
     loop_free(loop);
 }
 
+/* ---------------------------------------------------------- memory of the calls */
+
+struct batch {
+    tw_loop *loop;
+    size_t posts, calls;
+    size_t mallocs;     /* that the thread has made */
+};
+
+static void *post_batch(void *arg)
+{
+    struct batch *batch = arg;
+    for (size_t i = 0; i < batch->posts; i++) {
+        if (tw_call_soon_threadsafe(batch->loop, count, &batch->calls) != 0)
+            abort();
+    }
+    batch->mallocs = mallocs;
+    return NULL;
+}
+
+Test(posts, of_a_thread_share_their_allocations)
+{
+    struct batch batch = {.loop = loop_new(), .posts = 640};
+    thread_join(thread_start(post_batch, &batch));
+    cr_assert_geq(batch.mallocs, 1);
+    cr_assert_leq(batch.mallocs, 20);
+    cr_assert_eq(tw_run(batch.loop), 640);
+    loop_free(batch.loop);
+}
+
+/* Ends threads that have posted so many, with all on its way, and with nothing;
+ * and expects that no memory is held for them when all has been called. */
+static void expect_memory_back(tw_loop *loop, size_t posts)
+{
+    struct batch batch = {.loop = loop, .posts = posts};
+    int before = atomic_load(&blocks_held);
+    thread_join(thread_start(post_batch, &batch));
+    cr_assert_eq(tw_run(loop), posts);
+    cr_assert_eq(atomic_load(&blocks_held), before, "after %zu posts", posts);
+    pthread_t thread = thread_start(post_batch, &batch);
+    while (batch.calls < 2 * posts)
+        tw_run(loop);
+    thread_join(thread);
+    cr_assert_eq(atomic_load(&blocks_held), before, "after %zu posts, run meanwhile", posts);
+}
+
+Test(posts, leave_no_memory_behind_when_their_thread_has_ended)
+{
+    const size_t edges[] = {1, 2, 31, 32, 33, 63, 64, 65, 100, 128, 1000};
+    tw_loop *loop = loop_new();
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+        expect_memory_back(loop, edges[i]);
+    loop_free(loop);
+}
+
+/* All keys of threads are taken: the library cannot learn that a thread ends. */
+Test(posts, leave_no_memory_behind_even_if_the_end_of_a_thread_cannot_be_seen)
+{
+    pthread_key_t keys[4096];
+    size_t taken = 0;
+    while (taken < 4096 && pthread_key_create(&keys[taken], NULL) == 0)
+        taken++;
+    tw_loop *loop = loop_new();
+    expect_memory_back(loop, 100);
+    loop_free(loop);
+    while (taken > 0)
+        pthread_key_delete(keys[--taken]);
+}
+
 /* ------------------------------------------------------------- embedded posts */
 
 /* A queue of the caller's own, here a number, and a post that says it has grown. */
@@ -373,6 +455,17 @@ Test(posts, left_when_the_loop_is_freed_are_handed_back)
 
 /* ------------------------------------------------------------------- bad input */
 
+/* A thread that has not posted yet holds no memory for it. */
+static void *post_without_memory(void *arg)
+{
+    struct batch *batch = arg;
+    errno = 0;
+    no_memory = true;
+    int result = tw_call_soon_threadsafe(batch->loop, count, &batch->calls);
+    no_memory = false;
+    return (void *)(intptr_t)(result == -1 ? errno : -1);
+}
+
 Test(posts, without_loop_callback_or_memory_are_refused)
 {
     tw_loop *loop = loop_new();
@@ -398,13 +491,10 @@ Test(posts, without_loop_callback_or_memory_are_refused)
     errno = 0;
     tw_post_init(NULL, count, NULL);
     cr_assert_eq(errno, EINVAL);
-    errno = 0;
-    no_memory = true;
-    int result = tw_call_soon_threadsafe(loop, count, &calls);
-    int error = errno;
-    no_memory = false;
-    cr_assert_eq(result, -1);
-    cr_assert_eq(error, ENOMEM);
+    struct batch batch = {.loop = loop};
+    void *error;
+    cr_assert_eq(pthread_join(thread_start(post_without_memory, &batch), &error), 0);
+    cr_assert_eq((int)(intptr_t)error, ENOMEM);
     cr_assert_eq(tw_run(loop), 0);
     cr_assert_eq(tw_call_soon_threadsafe(loop, count, &calls), 0);
     cr_assert_eq(tw_run(loop), 1);
