@@ -481,6 +481,10 @@ TW_API size_t tw_pending_count(const tw_loop *loop);
  *            inside any call on the loop; it must not use the loop itself, and
  *            answers 0. Anything else ends the recording, but not the loop.
  *   arg      handed to write
+ * After fork the recording goes on in the parent only. In the child write is never
+ * called, not even for what was recorded before; tw_recording answers false, and a
+ * recording of its own may be started. What write itself has buffered is shared as
+ * ever: a write that uses stdio wants fflush before fork, or _exit in the child.
  * Returns 0, or -1: EINVAL, ENOMEM, EBUSY (it is recorded already, or being freed).
  * Cost: 100 KiB, and 40 to 80 bytes for each timer pending or parked; four to six
  * bytes of trace an operation; and its time: some 10 ns for ten thousand timers,
@@ -494,7 +498,8 @@ TW_API int tw_record_start(tw_loop *loop,
  * as cut short. tw_loop_free does so, too.
  * Returns 0, or -1: EINVAL if nothing was recorded; EIO if write failed, now or
  * before, and ENOMEM if memory ran out for the numbers of the timers: then the
- * recording had ended there. */
+ * recording had ended there; EPERM if it is that of the parent process, which goes on
+ * there. */
 TW_API int tw_record_stop(tw_loop *loop);
 
 /* Whether the loop is being recorded; false also after a recording has failed. */

@@ -6,10 +6,16 @@
  *
  *     slots   address -> id, open addressing; at most half are in use
  *     spare   ids given back, last in, first out, so that ids stay small
+ *
+ * A process that is forked off inherits the recorder, and events in its buffer
+ * that its parent will write. So whoever is about to write looks whether it is the
+ * process that began.
  */
 #include "record.h"
 
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "loop.h"
 
@@ -24,6 +30,7 @@ struct id_slot {
 struct recorder {
     int (*write)(void *arg, const void *bytes, size_t count);
     void *arg;
+    pid_t process;       /* that began the recording, and alone may write */
     struct trace_codec codec;
     struct id_slot *slots;
     uint32_t *spare;
@@ -146,16 +153,26 @@ static void give_up(tw_loop *loop, int error)
     loop->record_error = error;
 }
 
+static bool inherited(const struct recorder *recorder)
+{
+    return recorder->process != getpid();
+}
+
+/* 0, or the errno that ends the recording. */
 static int flush(struct recorder *recorder)
 {
+    if (inherited(recorder))
+        return EPERM;
     size_t count = recorder->used;
     recorder->used = 0;
-    return count == 0 || recorder->write(recorder->arg, recorder->buffer, count) == 0 ? 0 : -1;
+    return count == 0 || recorder->write(recorder->arg, recorder->buffer, count) == 0 ? 0 : EIO;
 }
 
 int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, size_t count),
                     void *arg)
 {
+    if (loop && loop->recorder && inherited(loop->recorder))
+        give_up(loop, EPERM);
     int error = !loop || !write ? EINVAL : loop->recorder || loop->closing ? EBUSY : 0;
     struct recorder *recorder = NULL;
     if (error == 0) {
@@ -167,6 +184,7 @@ int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, si
         memset(recorder, 0, offsetof(struct recorder, buffer));
         recorder->write = write;
         recorder->arg = arg;
+        recorder->process = getpid();
         if (ids_grow(recorder, &loop->memory) != 0) {
             memory_free(&loop->memory, recorder, recorder_bytes());
             error = ENOMEM;
@@ -194,7 +212,7 @@ int tw_record_stop(tw_loop *loop)
         if (recorder) {
             unsigned char *end = recorder->buffer + recorder->used;
             recorder->used = (size_t)(trace_put_end(&recorder->codec, end) - recorder->buffer);
-            error = flush(recorder) == 0 ? 0 : EIO;
+            error = flush(recorder);
             recorder_free(loop);
         }
     }
@@ -206,7 +224,7 @@ int tw_record_stop(tw_loop *loop)
 
 bool tw_recording(const tw_loop *loop)
 {
-    return loop && loop->recorder;
+    return loop && loop->recorder && !inherited(loop->recorder);
 }
 
 /* ------------------------------------------------------------------ recording */
@@ -219,8 +237,11 @@ static void append(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadli
         .time_ns = loop->clock_ns, .deadline_ns = deadline_ns, .id = id, .op = op};
     unsigned char *out = trace_put(&recorder->codec, recorder->buffer + recorder->used, &event);
     recorder->used = (size_t)(out - recorder->buffer);
-    if (recorder->used > BUFFER_BYTES - 2 * TRACE_MAX_EVENT && flush(recorder) != 0)
-        give_up(loop, EIO);
+    if (recorder->used <= BUFFER_BYTES - 2 * TRACE_MAX_EVENT)
+        return;
+    int error = flush(recorder);
+    if (error != 0)
+        give_up(loop, error);
 }
 
 void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)

@@ -1,4 +1,7 @@
 /* The recorder: what it writes down is what happened. */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "support.h"
 
 /* ------------------------------------------------- a trace, run again by a loop */
@@ -227,6 +230,98 @@ Test(recorder, a_stop_frees_the_id_of_a_timer_that_the_loop_has_forgotten_while_
     };
     expect_events(&tape, expected, 4);
     tw_timer_stop(loop, &b);
+    tw_loop_free(loop);
+    tape_free(&tape);
+}
+
+/* ------------------------------------------------------------------------- fork */
+
+/* Calls body(loop, tape) in a child process; Criterion is of no use there. */
+static void expect_true_in_child(bool (*body)(tw_loop *loop, struct tape *tape), tw_loop *loop,
+                                 struct tape *tape)
+{
+    pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0)
+        _exit(body(loop, tape) ? 0 : 1);
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void start_and_fire(tw_loop *loop, size_t count)
+{
+    tw_timer timer;
+    tw_timer_init(&timer, nothing, NULL);
+    for (size_t i = 0; i < count; i++) {
+        tw_timer_start_later_ns(loop, &timer, 0);
+        tw_run(loop);
+    }
+}
+
+/* So much that the buffer is full several times over. */
+static bool fills_buffers_and_stops(tw_loop *loop, struct tape *tape)
+{
+    size_t before = tape->count;
+    if (tw_recording(loop))
+        return false;
+    start_and_fire(loop, 50000);
+    bool refused = tw_record_stop(loop) == -1 && errno == EPERM;
+    bool over = tw_record_stop(loop) == -1 && errno == EINVAL;
+    return refused && over && tape->count == before && !tw_check(loop);
+}
+
+static bool stops_at_once(tw_loop *loop, struct tape *tape)
+{
+    size_t before = tape->count;
+    return tw_record_stop(loop) == -1 && errno == EPERM && tape->count == before;
+}
+
+static bool frees_the_loop(tw_loop *loop, struct tape *tape)
+{
+    size_t before = tape->count;
+    tw_loop_free(loop);
+    return tape->count == before;
+}
+
+static bool records_anew(tw_loop *loop, struct tape *parents)
+{
+    size_t before = parents->count;
+    struct tape tape = {0};
+    if (tw_record_start(loop, tape_write, &tape) != 0 || !tw_recording(loop))
+        return false;
+    start_and_fire(loop, 50000);
+    bool written = tw_record_stop(loop) == 0 && tape.count > 65536;
+    struct trace_reader reader;
+    struct trace_event event;
+    bool sound = trace_read_begin(&reader, tape.bytes, tape.count) == 0;
+    size_t events = 0;
+    while (sound && trace_read_next(&reader, &event) == 1)
+        events++;
+    return written && sound && events == 150000 && parents->count == before;
+}
+
+Test(recorder, a_child_process_leaves_the_trace_to_its_parent)
+{
+    test_now_ns = 1000;
+    tw_loop *loop = test_loop_new(NULL);
+    struct tape tape = {0};
+    tw_timer timer;
+    tw_timer_init(&timer, nothing, NULL);
+    cr_assert_eq(tw_record_start(loop, tape_write, &tape), 0);
+    tw_timer_start_at_ns(loop, &timer, 5000);
+    expect_true_in_child(fills_buffers_and_stops, loop, &tape);
+    expect_true_in_child(stops_at_once, loop, &tape);
+    expect_true_in_child(frees_the_loop, loop, &tape);
+    expect_true_in_child(records_anew, loop, &tape);
+    cr_assert(tw_recording(loop));
+    tw_timer_stop(loop, &timer);
+    cr_assert_eq(tw_record_stop(loop), 0);
+    const struct trace_event expected[] = {
+        {.op = TRACE_START, .time_ns = 1000, .id = 0, .deadline_ns = 5000},
+        {.op = TRACE_STOP, .time_ns = 1000, .id = 0},
+    };
+    expect_events(&tape, expected, 2);
     tw_loop_free(loop);
     tape_free(&tape);
 }
