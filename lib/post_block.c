@@ -96,11 +96,6 @@ tw_post *post_block_take(tw_callback *callback, void *arg)
     return post;
 }
 
-bool post_block_owns(const tw_post *post)
-{
-    return __atomic_load_n(&post->state_, __ATOMIC_RELAXED) >= POST_OURS;
-}
-
 void post_block_return(tw_post *post)
 {
     tw_post *first = post - (post->state_ - POST_OURS);

@@ -27,7 +27,10 @@ enum { POST_IDLE, POST_SENT, POST_OURS };
 tw_post *post_block_take(tw_callback *callback, void *arg);
 
 /* Whether it is one of these. */
-bool post_block_owns(const tw_post *post);
+static inline bool post_block_owns(const tw_post *post)
+{
+    return __atomic_load_n(&post->state_, __ATOMIC_RELAXED) >= POST_OURS;
+}
 
 /* Gives one back. Any thread. */
 void post_block_return(tw_post *post);
