@@ -68,6 +68,15 @@ struct sleeps_itself<Timers, std::void_t<decltype(std::declval<Timers &>().sleep
     : std::true_type {
 };
 
+/* Whether a contender has discard(): its stop keeps something for the next start,
+ * and discard gives it up, of a node that is started or stopped. */
+template <class Timers, class = void> struct discards : std::false_type {
+};
+template <class Timers>
+struct discards<Timers, std::void_t<decltype(std::declval<Timers &>().discard(
+                            std::declval<typename Timers::Node &>()))>> : std::true_type {
+};
+
 template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
 {
   public:
@@ -146,6 +155,21 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     {
         connection.bytes++;
         timers->stop(node(connection, timer));
+    }
+    /* Stops a started timer that will not be started again. */
+    void stop_for_good(Connection &connection)
+    {
+        connection.bytes++;
+        if constexpr (discards<Timers>::value)
+            timers->discard(node(connection, 0));
+        else
+            timers->stop(node(connection, 0));
+    }
+    /* Says the same of one that is stopped. */
+    void discard(Connection &connection)
+    {
+        if constexpr (discards<Timers>::value)
+            timers->discard(node(connection, 0));
     }
 
     void advance(uint64_t now_ns)

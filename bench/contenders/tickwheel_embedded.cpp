@@ -36,6 +36,10 @@ template <bench::Fire *fire> struct EmbeddedPark : Embedded<fire> {
     {
         tw_timer_park(this->loop, &node);
     }
+    void discard(tw_timer &node)
+    {
+        tw_timer_stop(this->loop, &node);
+    }
 };
 
 } // namespace

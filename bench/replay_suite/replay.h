@@ -65,10 +65,20 @@ template <template <Fire *> class C> class Replay
                 world_.rearm(world_.connection(step.id), step.ns);
                 break;
             case Script::STOP:
-                world_.stop(world_.connection(step.id));
+                stop(world_.connection(step.id), step.ns);
                 break;
             }
         }
+    }
+
+    void stop(Connection &connection, uint64_t how)
+    {
+        if (how == Script::PARK)
+            world_.stop(connection);
+        else if (how == Script::FOR_GOOD)
+            world_.stop_for_good(connection);
+        else
+            world_.discard(connection);
     }
 
     World<Timers> world_;

@@ -48,8 +48,10 @@ class Writer
             start(event.id, now_ns_);
             return nullptr;
         case TRACE_STOP:
+            stop(event.id, Script::FOR_GOOD);
+            return nullptr;
         case TRACE_PARK:
-            stop(event.id);
+            stop(event.id, Script::PARK);
             return nullptr;
         case TRACE_FIRE:
             return fire(event.id);
@@ -119,14 +121,17 @@ class Writer
         script_.steps.push_back({due_ns, id, pending ? Script::REARM : Script::START});
         operations_++;
     }
-    void stop(uint32_t id)
+    void stop(uint32_t id, Script::How how)
     {
         size_t &start = start_of(id);
-        if (start == IDLE)
-            return; /* it was parked */
+        if (start == IDLE) { /* it was parked */
+            if (how == Script::FOR_GOOD)
+                script_.steps.push_back({Script::DISCARD, id, Script::STOP});
+            return;
+        }
         miss(start);
         start = IDLE;
-        script_.steps.push_back({0, id, Script::STOP});
+        script_.steps.push_back({how, id, Script::STOP});
         operations_++;
     }
     const char *fire(uint32_t id)

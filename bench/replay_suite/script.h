@@ -13,6 +13,9 @@
  *     a deadline that did not, since the timer was stopped or moved, stays as it
  *     is, unless the clock has passed it before that: then it lies just after.
  *
+ * What the recorded program parked, contenders stop. To stop what is parked is an
+ * operation for those alone that park, and is not counted.
+ *
  * Callbacks only count: what they did in the recorded program comes after the
  * advance, in the recorded order.
  */
@@ -26,8 +29,9 @@ namespace bench
 
 struct Script {
     enum Op : uint32_t { ADVANCE, START, REARM, STOP };
+    enum How : uint64_t { PARK, FOR_GOOD, DISCARD }; /* DISCARD: what is parked is stopped */
     struct Step {
-        uint64_t ns; /* the deadline, or the clock to advance to */
+        uint64_t ns; /* the deadline, or the clock to advance to; of a stop: how */
         uint32_t id;
         Op op;
     };

@@ -23,18 +23,21 @@ TRACE_TOOL = BUILD / "bench" / "replay_suite" / "trace_tool"
 # a run that calls nothing.
 HAND_WRITTEN = """twtrace 1
 1s      start 0 +60s    # refreshed, and fires
-+0      start 1 +5ms    # fires soon
-+0      start 2 +300s   # stopped
++0      start 1 +5ms    # fires, and so does another timer by this id
++0      start 2 +300s   # stopped, as is one that is parked by then
 +0      start 3 never   # parked, started again, fires
 +2ms    run
 +3ms    run
 +0      fire  1
-+0      soon  1         # by another timer
++0      soon  1
 +1ms    run
 +0      fire  1
 +20ms   move  0 +60s
 +0      park  3
 +0      stop  2
++0      start 2 +10s
++0      park  2
++1ms    stop  2
 +0      start 3 +60s
 +60s    run
 +0      fire  0
@@ -105,13 +108,14 @@ class Contenders(Case):
             self.assertGreater(run["operation_ns"], 0, name)
             # A row of costs, and a row of percentiles.
             self.assertEqual(len(re.findall(rf"^{re.escape(name)} .*\d$", printed, re.M)), 2, name)
-        self.assertIn(f"Checksums are equal: all {len(runs)} contenders fired the {fired:,}", printed)
+        verdict = f"Checksums are equal: all {len(runs)} contenders fired the {fired:,} timers"
+        self.assertIn(verdict, printed)
 
     def test_a_hand_written_trace_fires_the_same_in_all(self):
         printed, figures = self.replayed(self.write(HAND_WRITTEN))
         self.expect_all(printed, figures, HAND_WRITTEN_FIRES)
-        self.assertIn("hand_written.txt: 17 events, 4 timers, 60.026 s", printed)
-        self.assertIn("4 run, 5 start, 1 move, 1 stop, 1 park, 4 fire, 1 soon", printed)
+        self.assertIn("hand_written.txt: 20 events, 4 timers, 60.027 s", printed)
+        self.assertIn("4 run, 6 start, 1 move, 2 stop, 2 park, 4 fire, 1 soon", printed)
         self.assertRegex(printed, "ns per operation .*\n +4 timers *\n +median +min +cv +x limit")
         self.assertIn("one advance, microseconds", printed)
 
@@ -171,7 +175,7 @@ class Refusals(Case):
     def test_a_binary_trace_that_was_cut_or_changed_is_refused(self):
         whole = self.binary(HAND_WRITTEN)
         self.replayed(self.write(whole, "whole.twt"), "--contender", "limit")
-        self.expect_refused(self.write(whole[:-1], "cut.twt"), r"byte \d+, event 18: .* cut short")
+        self.expect_refused(self.write(whole[:-1], "cut.twt"), r"byte \d+, event 21: .* cut short")
         changed = bytearray(whole)
         changed[-1] ^= 1
         self.expect_refused(self.write(changed, "changed.twt"), "the checksum is wrong")
