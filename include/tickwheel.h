@@ -453,7 +453,7 @@ struct tw_stats {
     uint64_t started;     /* a periodic call counts again for each of its calls */
     uint64_t fired;       /* callbacks made */
     uint64_t cancelled;   /* by tw_cancel, tw_timer_stop or tw_timer_park */
-    uint64_t rearmed;     /* moved while pending */
+    uint64_t rearmed;     /* moved while pending; counted modulo 2^48 */
     uint64_t moved;       /* timers moved closer by cascades and from the overflow heap */
     uint64_t moved_max;   /* the most of them in one tick */
     uint64_t late[64];    /* late[k]: callbacks run at a clock reading 2^(k-1) to 2^k - 1 ns past

@@ -19,12 +19,12 @@ void calendar_init(struct calendar *calendar, struct memory *memory, unsigned ti
     calendar->tick_shift = tick_shift;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
-    calendar->fast_tag = calendar->tag;
     calendar->heap_cascade.due = WHEEL_NEVER;
     chunk_pool_init(&calendar->cells, memory, CONTAINERS);
     heap_init(&calendar->heap, memory);
     ready_init(&calendar->ready, memory, SLOT_RUN);
     wheel_init(&calendar->wheel, now_ns >> tick_shift);
+    calendar_allow_short_cuts(calendar, true);
 }
 
 void calendar_free(struct calendar *calendar)
@@ -32,6 +32,19 @@ void calendar_free(struct calendar *calendar)
     ready_free(&calendar->ready);
     heap_free(&calendar->heap);
     chunk_pool_free(&calendar->cells);
+}
+
+static void set_still(struct calendar *calendar)
+{
+    bool still = !calendar->running &&
+                 calendar->wheel.cursor == calendar->horizon_ns >> calendar->tick_shift;
+    calendar->still_state = still ? calendar->fast_state : CALENDAR_NO_STATE;
+}
+
+void calendar_allow_short_cuts(struct calendar *calendar, bool allow)
+{
+    calendar->fast_state = allow ? calendar->tag + 1 : CALENDAR_NO_STATE;
+    set_still(calendar);
 }
 
 int calendar_reserve(struct calendar *calendar, size_t timers, bool far)
@@ -126,13 +139,15 @@ TW_INLINE void take_out(struct calendar *calendar, tw_timer *timer)
 /* --------------------------------------------------- starting, moving, stopping */
 
 /* Where there is no room for one more, or the timer is not for the wheel. */
-TW_COLD int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+TW_COLD int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                                     unsigned node)
 {
     if (!calendar_has_room(calendar) && make_room(calendar) != 0)
         return -1;
     if (calendar_slot_for(calendar, deadline) == SLOT_HEAP && heap_full(&calendar->heap) &&
         make_heap_room(calendar) != 0)
         return -1;
+    timer->state_ = (uint16_t)node;
     calendar_restart(calendar, timer, deadline);
     return 0;
 }
@@ -140,7 +155,7 @@ TW_COLD int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer,
 void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
 {
     unsigned slot = calendar_slot_for(calendar, deadline);
-    calendar_schedule(calendar, timer, deadline, slot);
+    calendar_schedule(calendar, timer, deadline, slot, timer->state_ & TIMER_NODE);
     calendar_keep_next(calendar, deadline);
     put(calendar, timer, slot);
 }
@@ -149,7 +164,7 @@ int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now
 {
     if (TW_UNLIKELY(!calendar_has_room(calendar)) && make_room(calendar) != 0)
         return -1;
-    calendar_schedule(calendar, timer, now_ns, SLOT_SOON);
+    calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
     queue_push(&calendar->cells, &calendar->soon, timer);
     return 0;
 }
@@ -175,7 +190,7 @@ void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline
     calendar_forget_next(calendar, timer->deadline_);
     calendar->unparks += timer_parked(timer);
     if (stays(calendar, timer, slot, deadline)) {
-        calendar_schedule(calendar, timer, deadline, slot);
+        calendar_schedule(calendar, timer, deadline, slot, timer->state_ & TIMER_NODE);
         calendar_keep_next(calendar, deadline);
         return;
     }
@@ -395,6 +410,7 @@ static void look_ahead(struct calendar *calendar)
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
 {
     calendar->running = true;
+    calendar->still_state = CALENDAR_NO_STATE;
     calendar->next_ns = 0;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     if (calendar->ready.fresh.count > 0)
@@ -405,6 +421,7 @@ void calendar_end_run(struct calendar *calendar)
 {
     calendar->running = false;
     calendar->next_ns = 0; /* a callback may have asked for it, and what it saw is over */
+    set_still(calendar);
     look_ahead(calendar);
 }
 

@@ -36,8 +36,8 @@ enum {
     SLOT_HEAP,                    /* beyond the wheel's span */
 };
 
-/* A tag that no timer has. */
-#define CALENDAR_NO_TAG (1u << 16)
+/* A state that no timer has. */
+#define CALENDAR_NO_STATE (1u << 16)
 
 struct calendar {
     /* Read or written by every start and stop. */
@@ -47,7 +47,10 @@ struct calendar {
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */
     bool running;           /* a run is under way: fresh timers must wait */
-    unsigned fast_tag;      /* the tag; or CALENDAR_NO_TAG, so that no call is a common case */
+    unsigned fast_state;    /* of a timer active in slot 0; or CALENDAR_NO_STATE, so that no call
+                               is a common case */
+    unsigned still_state;   /* the same while time stands still: no run is under way, and the last
+                               one got as far as its clock reading; else CALENDAR_NO_STATE */
     uint64_t parks;         /* timers parked */
     uint64_t unparks;       /* started again from there */
     uint64_t park_ends;     /* forgotten there */
@@ -76,12 +79,16 @@ TW_INLINE uint64_t calendar_tick_end(const struct calendar *calendar, uint64_t n
     return ns | (((uint64_t)1 << calendar->tick_shift) - 1);
 }
 
+/* Whether calls may take their short cuts, which pass by whoever writes them down. */
+void calendar_allow_short_cuts(struct calendar *calendar, bool allow);
+
 /* Room for so many timers in all, beyond the span too if far. 0 or -1. */
 int calendar_reserve(struct calendar *calendar, size_t timers, bool far);
 
 /* Starts a timer that has no place. 0, or -1 if there is no memory. See also
  * calendar_start below. */
-int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                             unsigned node);
 int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns);
 
 /* Moves a timer that has a place, parked or not. It never fails. */
@@ -97,7 +104,7 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer);
 /* What was to be due then is not, perhaps. */
 TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline)
 {
-    if (TW_UNLIKELY(calendar->next_ns != 0) && deadline <= calendar->next_ns)
+    if (TW_UNLIKELY(deadline <= calendar->next_ns))
         calendar->next_ns = 0;
 }
 
@@ -124,13 +131,12 @@ TW_INLINE unsigned calendar_slot_for(const struct calendar *calendar, uint64_t d
 
 /* Writes down that the timer is scheduled now, in this slot, not parked. */
 TW_INLINE void calendar_schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                                 unsigned slot)
+                                 unsigned slot, unsigned node)
 {
     TW_PROBE_START(timer, deadline);
     calendar->sequence += TIMER_SEQUENCE_ONE;
-    timer->deadline_ = deadline;
-    timer_set_sequence(timer, calendar->sequence);
-    timer->state_ = (uint16_t)(calendar->tag | (timer->state_ & TIMER_NODE) | (slot + 1));
+    timer_set_scheduled(timer, deadline, calendar->sequence);
+    timer->state_ = (uint16_t)(calendar->tag | node | (slot + 1));
 }
 
 TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
@@ -139,45 +145,45 @@ TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
         calendar->next_ns = deadline;
 }
 
-/* Starts a timer that has no place. 0, or -1 if there is no memory. */
-TW_INLINE int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+/* Starts a timer that has no place. node: TIMER_NODE if it is a call's, else 0.
+ * 0, or -1 if there is no memory. */
+TW_INLINE int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                             unsigned node)
 {
     unsigned slot = calendar_slot_for(calendar, deadline);
     if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS || !calendar_has_room(calendar)))
-        return calendar_start_elsewhere(calendar, timer, deadline);
-    calendar_schedule(calendar, timer, deadline, slot);
+        return calendar_start_elsewhere(calendar, timer, deadline, node);
+    calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
     if (wheel_insert(&calendar->wheel, &calendar->cells, slot, timer))
         calendar->next_ns = 0;
     return 0;
 }
 
-/* The slot of a timer of ours that waits in the wheel with no other state than
- * these flags; else WHEEL_ALL_SLOTS or more. Tag and flags are above the slot,
- * so that one comparison tells. */
-TW_INLINE unsigned calendar_wheel_slot(const struct calendar *calendar, const tw_timer *timer,
-                                       unsigned flags)
+/* The slot of a timer that waits in the wheel with no other flags than these; else
+ * WHEEL_ALL_SLOTS or more. `first` is fast_state or still_state: tag and flags
+ * are above the slot, so that one comparison tells. */
+TW_INLINE unsigned calendar_wheel_slot(const tw_timer *timer, unsigned first, unsigned flags)
 {
-    return timer->state_ - (calendar->fast_tag + flags + 1);
+    return timer->state_ - first - flags;
 }
 
-/* calendar_move where it is a store: if the timer waits in the wheel, with no other
- * state than these flags, and the new deadline is not before the old one (which
- * its slot is visited in time for), nor due by the run under way. Else it does
- * nothing and answers false. */
+/* calendar_move where it is a store: if time stands still, the timer waits in the
+ * wheel, with no other state than these flags, and the new deadline is not before
+ * the old one, which its slot is visited in time for. Else it does nothing and
+ * answers false. */
 TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
                                   unsigned flags)
 {
-    unsigned slot = calendar_wheel_slot(calendar, timer, flags);
     uint64_t before = timer->deadline_;
-    if (TW_UNLIKELY(deadline <= calendar->horizon_ns || deadline < before ||
-                    slot >= WHEEL_ALL_SLOTS))
+    if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->still_state, flags) >= WHEEL_ALL_SLOTS))
+        return false;
+    if (TW_UNLIKELY(deadline < before))
         return false;
     TW_PROBE_START(timer, deadline);
     calendar_forget_next(calendar, before);
     calendar->sequence += TIMER_SEQUENCE_ONE;
-    timer->deadline_ = deadline;
-    timer_set_sequence(timer, calendar->sequence);
+    timer_set_scheduled(timer, deadline, calendar->sequence);
     if (flags & TIMER_PARKED) {
         timer->state_ = (uint16_t)(timer->state_ & ~TIMER_PARKED);
         calendar->unparks++;
@@ -189,7 +195,7 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
  * ours in the wheel; else they do nothing and answer false. */
 TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_timer *timer, unsigned flags)
 {
-    if (TW_UNLIKELY(calendar_wheel_slot(calendar, timer, flags) >= WHEEL_ALL_SLOTS))
+    if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->fast_state, flags) >= WHEEL_ALL_SLOTS))
         return false;
     calendar_forget_next(calendar, timer->deadline_);
     timer->state_ |= TIMER_PARKED;
@@ -199,7 +205,7 @@ TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_timer *timer
 
 TW_INLINE bool calendar_remove_from_wheel(struct calendar *calendar, tw_timer *timer)
 {
-    unsigned slot = calendar_wheel_slot(calendar, timer, 0);
+    unsigned slot = calendar_wheel_slot(timer, calendar->fast_state, 0);
     if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS))
         return false;
     calendar_forget_next(calendar, timer->deadline_);

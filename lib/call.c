@@ -97,8 +97,7 @@ TW_INLINE tw_handle place_call(tw_loop *loop, uint64_t when_ns, uint64_t interva
         calendar_move(&loop->calendar, timer, when_ns);
         return finish_call(loop, node, context);
     }
-    timer->state_ = TIMER_NODE;
-    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
+    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, TIMER_NODE) != 0))
         return give_up_call(loop, node);
     loop->counts.starts++;
     return finish_call(loop, node, context);
@@ -134,7 +133,6 @@ TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *
     node->interval_ns = 0;
     if (timer_placed(&node->timer))
         calendar_remove(&loop->calendar, &node->timer);
-    node->timer.state_ = TIMER_NODE;
     if (calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns) != 0)
         return give_up_call(loop, node);
     loop->soon_last = loop->calendar.sequence;
@@ -276,7 +274,6 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
         calendar_move(&loop->calendar, &node->timer, when_ns);
         loop_record(loop, TRACE_MOVE, &node->timer);
     }
-    loop->counts.rearmed++;
     TW_ASSERT_SOUND(loop);
     return true;
 }

@@ -33,8 +33,7 @@ uint64_t tw_timer_when_ns(const tw_timer *timer)
 
 TW_INLINE int place(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
-    timer->state_ = 0;
-    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns) != 0))
+    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, 0) != 0))
         return fail(ENOMEM);
     loop->counts.starts++;
     return 0;
@@ -50,7 +49,7 @@ static TW_NOINLINE int start_guarded(tw_loop *loop, tw_timer *timer, uint64_t wh
 }
 
 /* Starts a timer that no cell leads to. */
-static TW_NOINLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+TW_INLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!timer->callback_))
         return fail(EINVAL);
@@ -65,9 +64,7 @@ static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
         return fail(EBUSY);
     bool parked = timer_parked(timer);
-    if (!parked)
-        loop->counts.rearmed++;
-    else if (!loop_may_start(loop, when_ns))
+    if (parked && !loop_may_start(loop, when_ns))
         return -1;
     loop_look_at_move(loop, when_ns);
     calendar_move(&loop->calendar, timer, when_ns);
@@ -75,19 +72,25 @@ static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     return 0;
 }
 
+/* Any timer but an active one that moves further out. */
+static TW_NOINLINE int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    if (!timer_placed(timer))
+        return start(loop, timer, when_ns);
+    /* A parked one that moves further out: the timeout of the next request. */
+    if (TW_LIKELY(!loop->guarded) &&
+        calendar_push_back(&loop->calendar, timer, when_ns, TIMER_PARKED))
+        return 0;
+    return move(loop, timer, when_ns);
+}
+
 TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     TW_ASSERT_OWNED(loop);
-    struct calendar *calendar = &loop->calendar;
     int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
-    if (calendar_push_back(calendar, timer, when_ns, 0))
-        loop->counts.rearmed++;
-    else if (!timer_placed(timer))
-        result = start(loop, timer, when_ns);
-    /* A parked one: the timeout of the next request. */
-    else if (loop->guarded || !calendar_push_back(calendar, timer, when_ns, TIMER_PARKED))
-        result = move(loop, timer, when_ns);
+    if (!calendar_push_back(&loop->calendar, timer, when_ns, 0))
+        result = start_or_move(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }

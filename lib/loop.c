@@ -247,7 +247,7 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
         .started = loop_started(loop),
         .fired = loop->counts.fired,
         .cancelled = loop_cancelled(loop),
-        .rearmed = loop->counts.rearmed,
+        .rearmed = loop_rearmed(loop),
         .moved = calendar->moved,
         .moved_max = calendar->moved_max,
         .relocated = calendar->relocated,

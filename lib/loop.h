@@ -23,10 +23,10 @@
  * the moves of parked timers in the calendar. What tw_stats tells is made of
  * them when it is asked for. */
 struct loop_counts {
-    uint64_t starts;                /* of what had no place */
+    uint64_t starts;                /* of what had no place, posts left aside */
     uint64_t stops;                 /* of what lost its place by it */
     uint64_t fired;
-    uint64_t rearmed;               /* moved while pending */
+    uint64_t posts;                 /* calls made for other threads */
     uint64_t dropped;               /* by tw_loop_free */
 };
 
@@ -115,7 +115,16 @@ TW_INLINE void loop_record(tw_loop *loop, enum trace_op op, const tw_timer *time
 
 TW_INLINE uint64_t loop_started(const tw_loop *loop)
 {
-    return loop->counts.starts + loop->calendar.unparks;
+    return loop->counts.starts + loop->calendar.unparks + loop->counts.posts;
+}
+
+/* How often something was moved while pending: of all that was given a number,
+ * what is not a start. Modulo 2^48, as the numbers are. */
+TW_INLINE uint64_t loop_rearmed(const tw_loop *loop)
+{
+    const struct calendar *calendar = &loop->calendar;
+    uint64_t starts = loop->counts.starts + calendar->unparks;
+    return (calendar->sequence - starts * TIMER_SEQUENCE_ONE) / TIMER_SEQUENCE_ONE;
 }
 
 TW_INLINE uint64_t loop_cancelled(const tw_loop *loop)

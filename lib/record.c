@@ -134,7 +134,7 @@ static size_t recorder_bytes(void)
 static void set_recorder(tw_loop *loop, struct recorder *recorder)
 {
     loop->recorder = recorder;
-    loop->calendar.fast_tag = recorder ? CALENDAR_NO_TAG : loop->calendar.tag;
+    calendar_allow_short_cuts(&loop->calendar, !recorder);
     loop_watch_starts(loop, loop->alarm_ns);
 }
 

@@ -2,7 +2,7 @@
  * record: writes down what happens to a loop's timers, as a trace.
  *
  * While nothing is recorded it costs the hot paths nothing: they compare a
- * timer's state with calendar.fast_tag, or look at loop.guarded, anyway.
+ * timer's state with calendar.fast_state, or look at loop.guarded, anyway.
  * tw_record_start sets both so that every operation takes the long way round,
  * where loop_record (loop.h) is.
  */

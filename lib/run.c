@@ -111,7 +111,7 @@ static void run_posts(tw_loop *loop, struct run *run)
     struct post post;
     while (!full(run) && post_next(&loop->posts, &post)) {
         loop->counts.fired++;
-        loop->counts.starts++;
+        loop->counts.posts++;
         run->calls++;
         call_outside(loop, post.callback, post.arg);
     }

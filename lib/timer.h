@@ -23,6 +23,7 @@
 #ifndef TW_TIMER_H
 #define TW_TIMER_H
 
+#include <string.h>
 #include <tickwheel.h>
 
 #include "port.h"
@@ -78,6 +79,20 @@ TW_INLINE void timer_set_sequence(tw_timer *timer, uint64_t sequence)
 {
     timer->sequence_low_ = (uint32_t)(sequence >> 16);
     timer->sequence_high_ = (uint16_t)(sequence >> 48);
+}
+
+/* Writes when a timer is due and when it was scheduled. Where the low byte of a
+ * word comes first, in two stores: the number's two lowest bytes, which are
+ * always zero, go where the deadline's highest are about to be. */
+TW_INLINE void timer_set_scheduled(tw_timer *timer, uint64_t deadline, uint64_t sequence)
+{
+#if TW_LOW_BYTE_FIRST
+    memcpy((unsigned char *)timer + offsetof(tw_timer, sequence_low_) - 2, &sequence,
+           sizeof sequence);
+#else
+    timer_set_sequence(timer, sequence);
+#endif
+    timer->deadline_ = deadline;
 }
 
 /* Whether the sequence numbers say that a was scheduled before b. */

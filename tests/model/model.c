@@ -52,6 +52,7 @@ static struct {
     unsigned step;
     bool running, quiet;   /* quiet: callbacks do nothing */
     uint64_t started, fired, cancelled, rearmed;
+    uint64_t numbers_skipped;      /* sequence numbers that no timer was given */
     /* The run under way. */
     uint64_t now;
     uint64_t last_order;   /* what was scheduled later must wait */
@@ -509,7 +510,8 @@ static void check_stats(void)
     tw_stats_get(m.loop, &stats);
     MUST(stats.pending == m.ledger.count);
     MUST(stats.started == m.started && stats.fired == m.fired);
-    MUST(stats.cancelled == m.cancelled && stats.rearmed == m.rearmed);
+    MUST(stats.cancelled == m.cancelled);
+    MUST(stats.rearmed == (m.rearmed + m.numbers_skipped) % ((uint64_t)1 << 48));
     MUST(stats.bytes == m.supply.bytes);
     m.counts->overflowed += stats.overflow > 0;
 }
@@ -650,8 +652,10 @@ static bool begin(void)
         return false;
     }
     MUST(m.loop->calendar.tick_shift == m.profile.tick_shift);
-    if (one_in(3)) /* sequence numbers wrap soon */
-        m.loop->calendar.sequence = (0 - word_below(2000)) * TIMER_SEQUENCE_ONE;
+    if (one_in(3)) { /* sequence numbers wrap soon */
+        m.numbers_skipped = ((uint64_t)1 << 48) - word_below(2000);
+        m.loop->calendar.sequence = m.numbers_skipped * TIMER_SEQUENCE_ONE;
+    }
     for (unsigned i = 0; i < m.profile.entries; i++) {
         m.entries[i] = (struct entry){0};
         if (one_in(2))
