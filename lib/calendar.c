@@ -45,6 +45,7 @@ void calendar_allow_short_cuts(struct calendar *calendar, bool allow)
 {
     calendar->fast_state = allow ? calendar->tag + 1 : CALENDAR_NO_STATE;
     set_still(calendar);
+    calendar_stop_passing(calendar);
 }
 
 int calendar_reserve(struct calendar *calendar, size_t timers, bool far)
@@ -96,6 +97,7 @@ static TW_COLD void put_into_heap(struct calendar *calendar, tw_timer *timer)
     uint64_t due = tick_in_reach(calendar, timer->deadline_);
     if (due < calendar->heap_cascade.due)
         calendar->heap_cascade.due = due;
+    wheel_quiet_at_most(&calendar->wheel, due);
     if (heap->count == WHEEL_BATCH + 1)
         calendar->next_ns = 0;
 }
@@ -115,6 +117,7 @@ TW_INLINE void put(struct calendar *calendar, tw_timer *timer, unsigned slot)
             calendar->next_ns = 0;
     } else if (slot == SLOT_FRESH) {
         bucket_push(&calendar->cells, &calendar->ready.fresh, timer);
+        calendar->pass_ns = 0;
     } else {
         put_into_heap(calendar, timer);
     }
@@ -166,6 +169,7 @@ int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now
         return -1;
     calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
     queue_push(&calendar->cells, &calendar->soon, timer);
+    calendar->pass_ns = 0;
     return 0;
 }
 
@@ -403,23 +407,28 @@ static void fold_fresh(struct calendar *calendar)
 static void look_ahead(struct calendar *calendar)
 {
     const tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
-    calendar->ready_ns = timer ? timer->deadline_ : BITS_NEVER;
+    calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
+    if (calendar->ready.fresh.count > 0 || calendar->soon.count > 0 || !calendar->may_pass)
+        calendar->pass_ns = 0;
     wheel_look_ahead(&calendar->wheel);
+    wheel_quiet_at_most(&calendar->wheel, calendar->heap_cascade.due);
 }
 
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
 {
     calendar->running = true;
     calendar->still_state = CALENDAR_NO_STATE;
+    calendar_stop_passing(calendar);
     calendar->next_ns = 0;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     if (calendar->ready.fresh.count > 0)
         fold_fresh(calendar);
 }
 
-void calendar_end_run(struct calendar *calendar)
+void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
     calendar->running = false;
+    calendar->may_pass = may_pass;
     calendar->next_ns = 0; /* a callback may have asked for it, and what it saw is over */
     set_still(calendar);
     look_ahead(calendar);

@@ -56,7 +56,9 @@ struct calendar {
     uint64_t park_ends;     /* forgotten there */
     uint64_t relocated;     /* moves that had to leave their place */
 
-    uint64_t ready_ns;      /* no timer that is ready is due before this */
+    uint64_t pass_ns;       /* nothing but what is in the wheel or the heap is due before this;
+                               0: calendar_pass may not be */
+    bool may_pass;          /* the last run said so */
     uint64_t visited;       /* cells read by cascades and opened ticks */
     uint64_t moved;         /* timers brought closer by cascades and from the heap */
     uint64_t moved_max;     /* the most in one step */
@@ -235,18 +237,25 @@ TW_INLINE size_t calendar_parked(const struct calendar *calendar)
     return (size_t)(calendar->parks - calendar->unparks - calendar->park_ends);
 }
 
-/* A run begins at this clock reading, not below an earlier one, and ends. */
+/* A run begins at this clock reading, not below an earlier one, and ends.
+ * may_pass: whether the next may be a calendar_pass. */
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns);
-void calendar_end_run(struct calendar *calendar);
+void calendar_end_run(struct calendar *calendar, bool may_pass);
+
+/* The next run has to be a whole one. */
+TW_INLINE void calendar_stop_passing(struct calendar *calendar)
+{
+    calendar->pass_ns = 0;
+    calendar->may_pass = false;
+}
 
 /* Whether time can pass to this clock reading, not below an earlier one, with
- * nothing to do for timers; then it has passed. A server that runs its loop at
- * every turn mostly comes through here. */
+ * nothing to do; then it has passed. A server that runs its loop at every turn
+ * mostly comes through here. */
 TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
 {
     uint64_t tick = now_ns >> calendar->tick_shift;
-    if (calendar->ready.fresh.count > 0 || now_ns >= calendar->ready_ns ||
-        tick >= calendar->wheel.quiet_until || tick >= calendar->heap_cascade.due)
+    if (now_ns >= calendar->pass_ns || tick >= calendar->wheel.quiet_until)
         return false;
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);

@@ -148,6 +148,7 @@ void tw_loop_free(tw_loop *loop)
         tw_record_stop(loop);
     loop->closing = loop->posts.closed = true;
     loop->guarded = true;
+    calendar_stop_passing(&loop->calendar);
     drop_all(loop);
     runner_free(loop);
     calendar_free(&loop->calendar);

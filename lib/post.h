@@ -52,10 +52,16 @@ int post_send(struct post_queue *queue, tw_post *post);
 /* The same with memory of our own; -1 if there is none. */
 int post_push(struct post_queue *queue, tw_callback *callback, void *arg);
 
+/* The loop's thread: whether anything was posted since post_collect. */
+static inline bool post_arrived(const struct post_queue *queue)
+{
+    return atomic_load(&queue->newest) != NULL;
+}
+
 /* The loop's thread: whether there is anything to make. */
 static inline bool post_waiting(const struct post_queue *queue)
 {
-    return queue->taken != NULL || atomic_load(&queue->newest) != NULL;
+    return queue->taken != NULL || post_arrived(queue);
 }
 
 /* The loop's thread: takes over what has been posted until now. */

@@ -95,7 +95,8 @@ void ready_sort(struct ready *ready, struct chunk_pool *pool)
     ready->run[ready->runs] = (struct queue){0};
     if (TW_LIKELY(!ready->list)) {
         size_t n = ready->collected;
-        sort_entries(ready->scratch, n, ready->scratch + ready->scratch_room);
+        if (n > 1)
+            sort_entries(ready->scratch, n, ready->scratch + ready->scratch_room);
         for (size_t i = 0; i < n; i++)
             append(ready, pool, ready->scratch[i].timer);
     } else {
@@ -119,7 +120,7 @@ void ready_sort(struct ready *ready, struct chunk_pool *pool)
         set_scratch(ready, NULL, 0);
 }
 
-tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
+tw_timer *ready_first_of_runs(struct ready *ready, struct chunk_pool *pool)
 {
     tw_timer *earliest = NULL;
     for (unsigned i = 0; i < ready->runs; i++) {
@@ -132,11 +133,6 @@ tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
     if (!earliest)
         ready->runs = 0;
     return earliest;
-}
-
-void ready_pop(struct ready *ready, struct chunk_pool *pool)
-{
-    queue_pop(pool, &ready->run[ready->peeked]);
 }
 
 void ready_compact(struct ready *ready, struct chunk_pool *pool)

@@ -62,11 +62,20 @@ TW_INLINE void ready_collect(struct ready *ready, tw_timer *timer)
 /* Sorts what was collected into a run. */
 void ready_sort(struct ready *ready, struct chunk_pool *pool);
 
+/* ready_peek where there are runs. */
+tw_timer *ready_first_of_runs(struct ready *ready, struct chunk_pool *pool);
+
 /* The timer that runs next, still in its run; NULL if there is none. */
-tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool);
+TW_INLINE tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
+{
+    return ready->runs > 0 ? ready_first_of_runs(ready, pool) : NULL;
+}
 
 /* Takes away the timer that ready_peek has just given. */
-void ready_pop(struct ready *ready, struct chunk_pool *pool);
+TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
+{
+    queue_pop(pool, &ready->run[ready->peeked]);
+}
 
 /* Takes the empty cells out of the runs. O(their cells). */
 void ready_compact(struct ready *ready, struct chunk_pool *pool);

@@ -167,38 +167,34 @@ TW_INLINE bool nothing_called(const tw_loop *loop)
     return loop->calendar.soon.count == 0 && !loop->soon_cut && !post_waiting(&loop->posts);
 }
 
-static size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
+/* Whether time is all that the next run has to look at. */
+static bool may_pass(const tw_loop *loop)
+{
+    return !loop->soon_cut && !loop->awaited && !loop->recorder;
+}
+
+/* A run, at loop->now_ns. */
+static size_t run_what_is_due(tw_loop *loop, size_t max_calls)
 {
     struct run run = {.max_calls = max_calls};
-    now_ns = bits_clamp_now(now_ns);
-    if (now_ns > loop->now_ns)
-        loop->now_ns = now_ns;
-    if (loop->now_ns > loop->clock_ns)
-        loop->clock_ns = loop->now_ns;
-    loop_record(loop, TRACE_RUN, NULL);
-    if (TW_UNLIKELY(loop->awaited))
-        runner_begin(loop);
-    else if (nothing_called(loop) && calendar_pass(&loop->calendar, loop->now_ns))
-        return 0;
     loop->running = true;
     calendar_begin_run(&loop->calendar, loop->now_ns);
     bool continued = loop->soon_cut;
-    run_soon(loop, &run);
+    if (TW_UNLIKELY(!nothing_called(loop) || max_calls == 0))
+        run_soon(loop, &run);
     run_timers(loop, &run);
     if (continued && run.calls == 0 && !full(&run)) {
         /* The run that was cut short had nothing left: this is a new one. */
         loop->soon_cut = false;
         run_soon(loop, &run);
     }
-    calendar_end_run(&loop->calendar);
+    calendar_end_run(&loop->calendar, may_pass(loop));
     loop->run_end = loop->calendar.sequence;
     loop->running = false;
-    if (TW_UNLIKELY(loop->awaited))
-        runner_end(loop);
-    TW_ASSERT_SOUND(loop);
     return run.calls;
 }
 
+/* Whether the loop may be run now; else sets errno. */
 static bool may_run(tw_loop *loop)
 {
     if (loop)
@@ -207,6 +203,37 @@ static bool may_run(tw_loop *loop)
         return true;
     errno = loop ? EBUSY : EINVAL;
     return false;
+}
+
+static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_calls)
+{
+    if (!may_run(loop))
+        return 0;
+    now_ns = bits_clamp_now(now_ns);
+    if (now_ns > loop->now_ns)
+        loop->now_ns = now_ns;
+    if (loop->now_ns > loop->clock_ns)
+        loop->clock_ns = loop->now_ns;
+    loop_record(loop, TRACE_RUN, NULL);
+    if (TW_UNLIKELY(loop->awaited))
+        runner_begin(loop);
+    size_t calls = run_what_is_due(loop, max_calls);
+    if (TW_UNLIKELY(loop->awaited))
+        runner_end(loop);
+    TW_ASSERT_SOUND(loop);
+    return calls;
+}
+
+TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
+{
+    if (now_ns < loop->now_ns || post_arrived(&loop->posts) ||
+        !calendar_pass(&loop->calendar, now_ns))
+        return run_whole(loop, now_ns, max_calls);
+    loop->now_ns = now_ns;
+    if (now_ns > loop->clock_ns)
+        loop->clock_ns = now_ns;
+    TW_ASSERT_SOUND(loop);
+    return 0;
 }
 
 size_t tw_run(tw_loop *loop)
@@ -221,7 +248,12 @@ size_t tw_run_max(tw_loop *loop, size_t max_calls)
 
 size_t tw_advance(tw_loop *loop, uint64_t now_ns)
 {
-    return may_run(loop) ? run_at(loop, now_ns, SIZE_MAX) : 0;
+    if (TW_UNLIKELY(!loop)) {
+        errno = EINVAL;
+        return 0;
+    }
+    TW_CLAIM(loop);
+    return run_at(loop, now_ns, SIZE_MAX);
 }
 
 /* ------------------------------------------------------------ when to run next */

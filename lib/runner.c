@@ -176,6 +176,13 @@ void runner_hurry(tw_loop *loop, uint64_t when_ns)
 
 /* ------------------------------------------------------------ the public calls */
 
+/* From now on somebody sleeps between the runs, who is told when each is over. */
+static void await(tw_loop *loop)
+{
+    loop->awaited = true;
+    calendar_stop_passing(&loop->calendar);
+}
+
 /* What is left when tw_run_forever is over: an outer poller may go on. */
 static void stop_driving(tw_loop *loop)
 {
@@ -214,7 +221,8 @@ int tw_run_forever(tw_loop *loop)
     if (open_backend(loop) != 0)
         return -1;
     struct runner *runner = &loop->runner;
-    runner->driving = loop->awaited = true;
+    runner->driving = true;
+    await(loop);
     rise(loop, false); /* an outer poller may have awaited it until now */
     int result = 0;
     while (result == 0) {
@@ -254,7 +262,8 @@ int tw_fd(tw_loop *loop)
     int fd = backend_fd(&loop->runner.backend);
     if (fd < 0)
         return -1;
-    loop->runner.fd_given = loop->awaited = true;
+    loop->runner.fd_given = true;
+    await(loop);
     if (!loop->running) {
         runner_begin(loop);
         runner_end(loop);

@@ -37,8 +37,7 @@ static void mark_occupied(struct wheel *wheel, unsigned slot)
         if (due < wheel->cascade_due)
             wheel->cascade_due = due;
     }
-    if (due < wheel->quiet_until)
-        wheel->quiet_until = due;
+    wheel_quiet_at_most(wheel, due);
 }
 
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,

@@ -62,7 +62,8 @@ struct wheel {
     uint64_t cursor;                                  /* the tick that is open */
     uint64_t cascade_due;                             /* no cascade is due before this tick */
     uint64_t quiet_until;                             /* nor any slot of level 0 occupied, as far as
-                                                         wheel_look_ahead has seen */
+                                                         wheel_look_ahead has seen, nor anything else
+                                                         that wheel_quiet_at_most was told of */
     uint64_t occupied[TW_LEVELS][WHEEL_WORDS];        /* which slots have cells */
     struct wheel_cascade cascades[TW_LEVELS];         /* of the levels from 1 */
     struct bucket slots[WHEEL_ALL_SLOTS];             /* level by level */
@@ -188,6 +189,13 @@ TW_INLINE void wheel_look_ahead(struct wheel *wheel)
 {
     uint64_t occupied = wheel_next_number(wheel, 0);
     wheel->quiet_until = occupied < wheel->cascade_due ? occupied : wheel->cascade_due;
+}
+
+/* At this tick there will be something to do. */
+TW_INLINE void wheel_quiet_at_most(struct wheel *wheel, uint64_t tick)
+{
+    if (tick < wheel->quiet_until)
+        wheel->quiet_until = tick;
 }
 
 /* Asks for the cache lines of the timers that a level's next slot gives first. */
