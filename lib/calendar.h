@@ -171,8 +171,8 @@ TW_INLINE unsigned calendar_wheel_slot(const tw_timer *timer, unsigned first, un
 }
 
 /* calendar_move where it is a store: if time stands still, the timer waits in the
- * wheel, with no other state than these flags, and the new deadline is not before
- * the old one, which its slot is visited in time for. Else it does nothing and
+ * wheel with no other flags than these, and the new deadline is not before the
+ * old one, which its slot is visited in time for. Else it does nothing and
  * answers false. */
 TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
                                   unsigned flags)
@@ -186,9 +186,22 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
     calendar_forget_next(calendar, before);
     calendar->sequence += TIMER_SEQUENCE_ONE;
     timer_set_scheduled(timer, deadline, calendar->sequence);
-    if (flags & TIMER_PARKED) {
+    return true;
+}
+
+/* Starts a timer that is parked in the wheel, with these flags beside TIMER_PARKED,
+ * if time stands still. Else it does nothing and answers false. */
+TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+                               unsigned flags)
+{
+    flags |= TIMER_PARKED;
+    if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->still_state, flags) >= WHEEL_ALL_SLOTS))
+        return false;
+    if (calendar_push_back(calendar, timer, deadline, flags)) {
         timer->state_ = (uint16_t)(timer->state_ & ~TIMER_PARKED);
         calendar->unparks++;
+    } else {
+        calendar_move(calendar, timer, deadline);
     }
     return true;
 }

@@ -91,7 +91,7 @@ TW_INLINE tw_handle place_call(tw_loop *loop, uint64_t when_ns, uint64_t interva
     node->interval_ns = interval_ns;
     tw_timer *timer = &node->timer;
     /* A cancelled call's node, which still has its place. */
-    if (TW_LIKELY(calendar_push_back(&loop->calendar, timer, when_ns, TIMER_NODE | TIMER_PARKED)))
+    if (TW_LIKELY(calendar_unpark(&loop->calendar, timer, when_ns, TIMER_NODE)))
         return finish_call(loop, node, context);
     if (timer_placed(timer)) {
         calendar_move(&loop->calendar, timer, when_ns);

@@ -77,9 +77,8 @@ static TW_NOINLINE int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t wh
 {
     if (!timer_placed(timer))
         return start(loop, timer, when_ns);
-    /* A parked one that moves further out: the timeout of the next request. */
-    if (TW_LIKELY(!loop->guarded) &&
-        calendar_push_back(&loop->calendar, timer, when_ns, TIMER_PARKED))
+    /* A parked one: the timeout of the next request. */
+    if (TW_LIKELY(!loop->guarded) && calendar_unpark(&loop->calendar, timer, when_ns, 0))
         return 0;
     return move(loop, timer, when_ns);
 }
