@@ -11,7 +11,7 @@ void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot)
 
 static size_t scratch_bytes(size_t room)
 {
-    size_t bytes = (room + (room + 1) / 2) * sizeof(struct sort_entry);
+    size_t bytes = (room + sort_spare(room)) * sizeof(struct sort_entry);
     return (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
 }
 

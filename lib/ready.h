@@ -34,7 +34,7 @@ struct ready {
 
     /* Timers being collected for a new run. */
     struct sort_entry *scratch;
-    size_t scratch_room;              /* entries; half as many more follow, to merge in */
+    size_t scratch_room;              /* entries; sort_spare of them follow */
     size_t collected;                 /* entries in scratch */
     tw_timer *list;                   /* those that found no room there */
 

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
-/* Up to here insertion is faster than merging: its moves are in one or two
- * cache lines, and it mispredicts about once an entry. */
-#define SORT_BY_INSERTION 24
+#include "bits.h"
+
+/* Up to here insertion is fastest: its moves are in one or two cache lines, and
+ * it mispredicts about once an entry. */
+#define SORT_BY_INSERTION 12
 
 static inline bool entry_before(const struct sort_entry *a, const struct sort_entry *b)
 {
@@ -48,21 +50,98 @@ static void reverse(struct sort_entry *entries, size_t n)
     }
 }
 
-void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+static void merge_sort(struct sort_entry *entries, size_t n, struct sort_entry *spare)
 {
-    /* Buckets are stacks: a herd that was not moved on its way comes out with
-     * its last first. */
-    if (n > 4 * SORT_BY_INSERTION && entry_before(&entries[n - 1], &entries[0]))
-        reverse(entries, n);
     if (n <= SORT_BY_INSERTION) {
         insertion_sort(entries, n);
         return;
     }
     size_t middle = n / 2;
-    sort_entries(entries, middle, spare);
-    sort_entries(entries + middle, n - middle, spare);
+    merge_sort(entries, middle, spare);
+    merge_sort(entries + middle, n - middle, spare);
     if (entry_before(&entries[middle], &entries[middle - 1]))
         merge(entries, middle, n, spare);
+}
+
+/* What must be known in order to deal. */
+struct range {
+    uint64_t earliest, latest;   /* deadlines */
+    bool in_order;               /* the entries are sorted */
+};
+
+static struct range range_of(const struct sort_entry *entries, size_t n)
+{
+    struct range range = {entries[0].deadline, entries[0].deadline, true};
+    for (size_t i = 1; i < n; i++) {
+        uint64_t deadline = entries[i].deadline;
+        range.earliest = deadline < range.earliest ? deadline : range.earliest;
+        range.latest = deadline > range.latest ? deadline : range.latest;
+        range.in_order &= entry_before(&entries[i - 1], &entries[i]);
+    }
+    return range;
+}
+
+/* Sorts entries[0, n), which has room for them, by taking dealt[0, n) in turn; few
+ * are far from their place. */
+static void insert_all(struct sort_entry *entries, const struct sort_entry *dealt, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t j = i;
+        for (; j > 0 && entry_before(&dealt[i], &entries[j - 1]); j--)
+            entries[j] = entries[j - 1];
+        entries[j] = dealt[i];
+    }
+}
+
+/* Deals the entries into some n piles of equal spans of time, one after the other
+ * in `spare`, and takes them up sorted. No comparison is mispredicted but in the
+ * piles, which hold one or two. false: a pile is too high. */
+static bool sort_by_dealing(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+{
+    struct range range = range_of(entries, n);
+    if (range.in_order)
+        return true;
+    unsigned bits = bits_width(n - 1), width = bits_width(range.latest - range.earliest);
+    unsigned shift = width > bits ? width - bits : 0;
+    uint16_t begin[SORT_BY_DEALING];   /* of each pile; first, how many are in it */
+    memset(begin, 0, sizeof *begin << bits);
+    for (size_t i = 0; i < n; i++)
+        begin[(entries[i].deadline - range.earliest) >> shift]++;
+    bool too_high = false;
+    uint16_t dealt = 0;
+    for (size_t pile = 0; pile >> bits == 0; pile++) {
+        uint16_t height = begin[pile];
+        too_high |= height > 2 * SORT_BY_INSERTION;
+        begin[pile] = dealt;
+        dealt = (uint16_t)(dealt + height);
+    }
+    if (too_high)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        spare[begin[(entries[i].deadline - range.earliest) >> shift]++] = entries[i];
+    insert_all(entries, spare, n);
+    return true;
+}
+
+void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+{
+    if (n <= SORT_BY_INSERTION) {
+        insertion_sort(entries, n);
+        return;
+    }
+    /* Buckets are stacks: a herd that was not moved on its way comes out with
+     * its last first. */
+    if (entry_before(&entries[n - 1], &entries[0]) && entries[n - 1].deadline == entries[0].deadline)
+        reverse(entries, n);
+    if (n > SORT_BY_DEALING) {
+        size_t middle = n / 2;
+        sort_entries(entries, middle, spare);
+        sort_entries(entries + middle, n - middle, spare);
+        if (entry_before(&entries[middle], &entries[middle - 1]))
+            merge(entries, middle, n, spare);
+    } else if (!sort_by_dealing(entries, n, spare)) {
+        merge_sort(entries, n, spare);
+    }
 }
 
 static tw_timer *next_of(const tw_timer *timer)

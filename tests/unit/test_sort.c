@@ -9,7 +9,7 @@ static int by_order(const void *a, const void *b)
 static void expect_sorted(tw_timer *timers, size_t n)
 {
     tw_timer **expected = malloc((n + 1) * sizeof *expected);
-    struct sort_entry *entries = malloc((n + n / 2 + 2) * sizeof *entries);
+    struct sort_entry *entries = malloc((n + sort_spare(n) + 1) * sizeof *entries);
     tw_timer *list = NULL;
     for (size_t i = 0; i < n; i++) {
         expected[i] = &timers[i];
@@ -89,11 +89,34 @@ Test(sort, sorted_and_reversed_inputs)
     expect_sorted(timers, N);
 }
 
-/* A merge writes to the spare room; what is in order needs none. */
-Test(sort, entries_in_order_are_not_merged)
+/* Deadlines that are spread evenly are dealt into piles; of those that are not, most
+ * come into one, and are merged. */
+Test(sort, even_and_uneven_deadlines_about_the_most_that_are_dealt)
+{
+    struct chance chance = {10};
+    tw_timer *timers = timers_new(2 * SORT_BY_DEALING + 3);
+    size_t lengths[] = {SORT_BY_DEALING - 1, SORT_BY_DEALING, SORT_BY_DEALING + 1,
+                        2 * SORT_BY_DEALING + 3};
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+        size_t n = lengths[k];
+        number(timers, n, 0);
+        for (size_t i = 0; i < n; i++)
+            timers[i].deadline_ = chance_below(&chance, 1 << 20);
+        expect_sorted(timers, n);
+        for (size_t i = 0; i < n; i++)
+            timers[i].deadline_ = chance_below(&chance, 1 << 10);
+        timers[n / 2].deadline_ = UINT64_MAX;
+        expect_sorted(timers, n);
+        timers[n / 3].deadline_ = 0;
+        expect_sorted(timers, n);
+    }
+}
+
+/* Dealing and merging write to the spare room; what is in order needs none. */
+Test(sort, entries_in_order_are_not_moved)
 {
     enum { N = 1000 };
-    static struct sort_entry entries[N], spare[N / 2 + 1], untouched[N / 2 + 1];
+    static struct sort_entry entries[N], spare[N], untouched[N];
     for (size_t i = 0; i < N; i++)
         entries[i].deadline = i / 2, entries[i].sequence = i * TIMER_SEQUENCE_ONE;
     sort_entries(entries, N, spare);
