@@ -6,18 +6,34 @@
 #include <functional>
 #include <string>
 
+#include "progress.h"
 #include "truth.h"
 #include "workloads.h"
 
 namespace bench
 {
 
-/* What must fire in a workload at a size; worked out by `record` at first use. */
-const Schedule &schedule_of(const std::string &workload, size_t timers,
+/* What must fire in a workload at a size; worked out by `record` at first use.
+ * whole: with the schedule itself, not only the counts and the checksum. */
+const Schedule &schedule_of(const std::string &workload, size_t timers, bool whole,
                             const std::function<void(Schedule &)> &record);
 
-/* After each run: counters, progress, and the verdict. */
+/* After each run: counters, and the verdict. */
 void report(benchmark::State &state, const std::string &name, const Figures &figures);
+
+/* Whether a benchmark that has turned out slow is not to be run once more; the
+ * state is told so. */
+bool leave_out(benchmark::State &state, const std::string &name);
+
+/* What the stopwatch knows, and how long the whole run took. */
+inline void add_totals(Figures &figures, const Stopwatch &watch, uint64_t operations,
+                       double seconds)
+{
+    if (watch.total_ns() > 0)
+        figures.add("allocations", per(watch.total_allocations(), operations));
+    figures.add("operation_ns", per(watch.total_ns(), operations));
+    figures.add("run_seconds", seconds);
+}
 
 /* For the table: a contender that cannot run a workload, and why. */
 void note_absence(const std::string &workload, const std::string &contender, const char *reason);
@@ -28,22 +44,33 @@ const std::vector<size_t> &sizes();
 template <class W, class True>
 void run_benchmark(benchmark::State &state, const std::string &name, size_t timers)
 {
-    const Schedule &schedule = schedule_of(W::name, timers, [timers](Schedule &recording) {
+    auto record = [timers](Schedule &recording) {
         Stopwatch idle(nullptr);
         Figures figures;
         True({timers, 0, nullptr, &recording}).run(idle, figures);
         recording.operations = figures.operations;
-    });
+    };
+    const Schedule &schedule =
+        schedule_of(W::name, timers, W::Timers::READS_SCHEDULE, record);
+    const std::string whole_name =
+        state.threads() > 1 ? name + "/threads:" + std::to_string(state.threads()) : name;
+    if (leave_out(state, whole_name))
+        return;
     Figures figures;
     Stopwatch watch(&state);
+    const uint64_t began_ns = real_ns();
     while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(schedule.operations))) {
         state.PauseTiming();
         figures = {};
         W({timers, state.thread_index(), &schedule, nullptr}).run(watch, figures);
         state.ResumeTiming();
     }
-    figures.add("operation_ns", per(watch.total_ns(), static_cast<uint64_t>(state.iterations())));
-    report(state, name, figures);
+    const double seconds = static_cast<double>(real_ns() - began_ns) * 1e-9;
+    const auto operations = static_cast<uint64_t>(state.iterations());
+    add_totals(figures, watch, operations, seconds);
+    report(state, whole_name, figures);
+    if (state.thread_index() == 0)
+        finished(whole_name, seconds, per(watch.total_ns(), operations));
 }
 
 template <class W, class True> void enter_workload(const std::string &contender, bool threads)

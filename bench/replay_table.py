@@ -40,8 +40,7 @@ def main():
     parser.add_argument("results", nargs="+")
     options = parser.parse_args()
     results = table.Results()
-    for path in options.results:
-        results.read(path)
+    unread = table.read_all(results, options.results)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(results.all, file, indent=1)
@@ -53,7 +52,7 @@ def main():
     print_advances(results)
     print_verdict(results)
     table.print_notes(results)
-    return 1 if results.wrong or not results.runs else 0
+    return 1 if unread or results.wrong or not results.runs else 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "allocations.h"
 #include "virtual_time.h"
 
 namespace bench
@@ -36,6 +37,7 @@ class Stopwatch
             meet(state_->threads());
         state_->ResumeTiming();
         virtual_ns = now;
+        allocations_before_ = allocations;
         started_ = cpu_ns();
     }
 
@@ -47,6 +49,7 @@ class Stopwatch
             return 0;
         uint64_t took = cpu_ns() - started_;
         total_ns_ += took;
+        allocations_ += allocations - allocations_before_;
         uint64_t now = std::exchange(virtual_ns, 0);
         state_->PauseTiming();
         virtual_ns = now;
@@ -56,10 +59,16 @@ class Stopwatch
     {
         return total_ns_;
     }
+    /* Calls of malloc and its like while it ran. */
+    uint64_t total_allocations() const
+    {
+        return allocations_;
+    }
 
   private:
     benchmark::State *state_;
     uint64_t started_ = 0, total_ns_ = 0;
+    uint64_t allocations_before_ = 0, allocations_ = 0;
 };
 
 /* What single advances took. */

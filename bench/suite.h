@@ -51,6 +51,8 @@ struct Defaults {
     {
         return nullptr;
     }
+    /* Only the limit knows beforehand what will fire. */
+    static constexpr bool READS_SCHEDULE = false;
     /* Called for each node after the measured part, before the destructor. */
     template <class Node> void finish(Node &)
     {

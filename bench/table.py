@@ -5,6 +5,9 @@ prints for each workload what an operation costs, also as a multiple of the
 limit and of the best peer: the fastest contender but for tickwheel's own. Then
 what single advances took, the memory a timer takes, and the counters. With
 --json, it also writes all results into one file of the same format.
+
+A file that cannot be read is named, and the others are still reported on; the
+exit status then says that something is missing.
 """
 
 import argparse
@@ -13,9 +16,12 @@ import statistics
 import sys
 
 from realtime.rows import Rows, print_rows
+from result_file import BadInput, load
 
 ORIENTATION = {"asyncio", "uvloop"}  # measured elsewhere, in real time: no peers
+NOT_REPEATED = "not repeated: slow"  # suite.cpp's words for it
 SIZES_A_ROW = 2
+ALLOCATIONS_A_ROW = 6
 
 # (workload, counter; None: the benchmark's own processor time): what the figure is
 FIGURES = {
@@ -46,12 +52,17 @@ class Results:
         self.missing = set()
         self.absent = set()
         self.wrong = set()
+        self.once = set()  # benchmarks too slow to be repeated
         self.realtime = Rows()
         self.all = {"context": {}, "benchmarks": []}
 
     def read(self, path):
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        """Answers what the file says; raises BadInput, and then has taken nothing of it."""
+        data = load(path)
+        try:
+            self._check(data)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise BadInput(f"{path}: a run that the suite did not write: {error!r}") from error
         context = data["context"]
         self.all["benchmarks"] += data["benchmarks"]
         for name, value in context.items():
@@ -61,12 +72,22 @@ class Results:
         for run in data["benchmarks"]:
             if run.get("run_type") != "iteration" or self.realtime.take(run):
                 continue
-            workload, contender, timers = run["run_name"].split("/")[:3]
-            if run.get("error_occurred"):
-                self.wrong.add(f"{run['run_name']}: {run['error_message']}")
-                continue
-            key = (workload, contender, int(timers), run.get("threads", 1))
-            self.runs.setdefault(key, []).append(run)
+            fault = fault_of(run)
+            if fault == NOT_REPEATED:
+                self.once.add(run["run_name"])
+            elif fault:
+                self.wrong.add(f"{run['run_name']}: {fault}")
+            else:
+                self.runs.setdefault(key_of(run), []).append(run)
+        return data
+
+    @staticmethod
+    def _check(data):
+        for run in data["benchmarks"]:
+            if run.get("run_type") == "iteration":
+                key_of(run)
+                if not fault_of(run) and not isinstance(run["cpu_time"], (int, float)):
+                    raise ValueError(run["cpu_time"])
 
     def values(self, workload, contender, timers, counter=None, threads=1):
         """One value for each repetition, in ns or in the counter's own unit."""
@@ -84,9 +105,28 @@ class Results:
         names = {key[1] for key in self.runs}
         return sorted(names, key=lambda n: (n != "limit", not is_ours(n), n in ORIENTATION, n))
 
+    def allocating(self):
+        """The workloads for which allocations were counted, in the order of reading."""
+        counted = {key[0] for key, runs in self.runs.items() if "allocations" in runs[0]}
+        return [workload for workload in dict.fromkeys(name for name, _ in FIGURES)
+                if workload in counted]
+
     def sizes(self, workload):
         return sorted({timers for name, contender, timers, threads in self.runs
                        if name == workload and threads == 1})
+
+
+def key_of(run):
+    workload, contender, timers = run["run_name"].split("/")[:3]
+    return workload, contender, int(timers), run.get("threads", 1)
+
+
+def fault_of(run):
+    """Why a run has no figures, or ""."""
+    label = run.get("label", "")
+    if label.startswith("WRONG: "):
+        return label.removeprefix("WRONG: ")
+    return run["error_message"] if run.get("error_occurred") else ""
 
 
 def is_ours(contender):
@@ -214,6 +254,30 @@ def print_moves(results):
         print(f"{workload:8}{contender:20}{size:>14,}{moved:>12.0f}{due:>12.0f}{share:>12.1f}")
 
 
+def print_allocations(results):
+    """Calls of malloc and its like for each operation, at each workload's largest size."""
+    sizes = {workload: max(results.sizes(workload)) for workload in results.allocating()}
+    if not sizes:
+        return
+    print("\nallocations per operation while it is measured, at the most timers of each workload")
+    columns = list(sizes)
+    for first in range(0, len(columns), ALLOCATIONS_A_ROW):
+        block = columns[first : first + ALLOCATIONS_A_ROW]
+        print(f"{'':22}" + "".join(f"{workload.replace('-latency', '-lat'):>12}"
+                                   for workload in block))
+        print(f"{'':22}" + "".join(f"{sizes[workload]:>12,}" for workload in block))
+        for contender in results.contenders():
+            counts = [results.median(workload, contender, sizes[workload], "allocations")
+                      for workload in block]
+            if any(count is not None for count in counts):
+                print(f"{contender:22}" + "".join(f"{share(count):>12}" for count in counts))
+
+
+def share(count):
+    """A number per operation, which may be tiny and must not look like none at all."""
+    return "-" if count is None else "0" if count == 0 else f"{count:.2g}"
+
+
 def print_threads(results):
     """The loss per core: an operation with two loops at work, against one alone."""
     rows = []
@@ -245,8 +309,23 @@ def print_notes(results):
             workloads.setdefault((contender, reason), []).append(workload)
         for (contender, reason), names in workloads.items():
             print(f"    {contender}, since {reason}: {', '.join(names)}")
+    if results.once:
+        print(f"\nMeasured once, since they are slow: {len(results.once)} benchmarks. They have no "
+              "cv.")
     for line in sorted(results.wrong):
         print("WRONG:", line)
+
+
+def read_all(results, paths):
+    """Answers how many of them could not be read."""
+    unread = 0
+    for path in paths:
+        try:
+            results.read(path)
+        except BadInput as error:
+            print(f"table: {error}", file=sys.stderr)
+            unread += 1
+    return unread
 
 
 def main():
@@ -255,8 +334,10 @@ def main():
     parser.add_argument("results", nargs="+")
     options = parser.parse_args()
     results = Results()
-    for path in options.results:
-        results.read(path)
+    unread = read_all(results, options.results)
+    if not results.all["benchmarks"]:
+        print("table: there is nothing to show", file=sys.stderr)
+        return 2
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump(results.all, file, indent=1)
@@ -268,12 +349,13 @@ def main():
     print_herd(results)
     print_memory(results)
     print_moves(results)
+    print_allocations(results)
     print_threads(results)
     print_notes(results)
     print_rows(results.realtime)
     for line in sorted(results.realtime.wrong):
         print(line)
-    return 1 if results.wrong or results.realtime.wrong else 0
+    return 1 if unread or results.wrong or results.realtime.wrong else 0
 
 
 if __name__ == "__main__":

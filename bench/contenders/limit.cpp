@@ -11,6 +11,7 @@ namespace
 
 template <bench::Fire *fire> struct Limit : bench::Defaults {
     static constexpr size_t MALLOC_PER_TIMER = 0; /* it allocates nothing */
+    static constexpr bool READS_SCHEDULE = true;
 
     struct Node {
         uint64_t due_ns;

@@ -23,6 +23,7 @@ template <template <Fire *> class C> bool enter_replay(const std::string &conten
     benchmark::RegisterBenchmark(name.c_str(), [name](benchmark::State &state) {
         Figures figures;
         Stopwatch watch(&state);
+        const uint64_t began_ns = real_ns();
         auto operations = script().schedule.operations * script().passes;
         while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(operations))) {
             state.PauseTiming();
@@ -30,8 +31,10 @@ template <template <Fire *> class C> bool enter_replay(const std::string &conten
             W({script().timers, 0, &script().schedule, nullptr}).run(watch, figures);
             state.ResumeTiming();
         }
-        figures.add("operation_ns", per(watch.total_ns(), operations));
+        const double seconds = static_cast<double>(real_ns() - began_ns) * 1e-9;
+        add_totals(figures, watch, operations, seconds);
         report(state, name, figures);
+        finished(name, seconds, per(watch.total_ns(), operations));
     });
     return true;
 }

@@ -4,7 +4,7 @@ writes as HTML and publish.py as Markdown."""
 import dataclasses
 
 from figures import (ADVANCE_WORKLOADS, MEMORY, NOISY_PERCENT, is_orientation, is_ours, is_peer)
-from table import number
+from table import number, share
 import svg
 
 
@@ -237,6 +237,25 @@ def threads_table(measured):
                  ["contender", "workload", "timers", "threads", "alone", "together", "loss"], rows)
 
 
+def allocations_table(measured):
+    """Calls of malloc and its like while it was measured, at each workload's largest size."""
+    sizes = {workload: max(measured.results.sizes(workload))
+             for workload in measured.results.allocating()}
+    rows = []
+    for name in measured.contenders():
+        counts = [measured.median(workload, "allocations", name, timers)
+                  for workload, timers in sizes.items()]
+        if any(count is not None for count in counts):
+            rows.append((kind_of(name), [name, *("–" if count is None else share(count)
+                                                 for count in counts)]))
+    notes = [f"At {words} timers." for words in
+             sorted({f"{timers:,}" for timers in sizes.values()})]
+    if len(notes) > 1:
+        notes = ["Each at the most timers at which it was measured."]
+    return Table("Allocations per operation: calls of malloc and its like in the measured part",
+                 ["contender", *sizes], rows, None, notes)
+
+
 def growth_table(measured):
     """By how much the cost of an operation grows from the smallest to the largest size."""
     rows, sizes = [], sorted({key[2] for key in measured.results.runs})
@@ -255,7 +274,7 @@ def growth_table(measured):
 
 def behaviour_tables(measured):
     tables = [sleeper_table(measured), order_table(measured), moves_table(measured),
-              growth_table(measured), threads_table(measured)]
+              allocations_table(measured), growth_table(measured), threads_table(measured)]
     return [table for table in tables if table.rows]
 
 
@@ -276,7 +295,7 @@ def warnings(measured):
     if busy:
         found.append(f"The machine had other work when the run began (load {busy[0]:.1f} on "
                      f"{busy[1]} cores): these figures say little.")
-    if measured.repetitions()[0] < 3:
+    if measured.fewest_repeated() < 3:
         found.append("Some figures come from fewer than three repetitions: no spread can be "
                      "given for them worth its name.")
     return found
@@ -311,6 +330,9 @@ def noise_sentences(measured):
     fewest, most = measured.repetitions()
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     sentences = [f"Each figure is the median of {count} repetition{'s' if most > 1 else ''}."]
+    if measured.results.once:
+        sentences.append(f"{len(measured.results.once)} benchmarks were measured once, since one "
+                         "run of them, its set-up included, takes long: they have no spread.")
     spreads = measured.spreads()
     if not spreads:
         return sentences + ["With one repetition there is no spread to judge noise by."]

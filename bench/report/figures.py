@@ -5,12 +5,12 @@ verdicts on who fires early or late, and the comparisons that tickwheel loses.
 """
 
 import dataclasses
-import json
 import pathlib
 import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from result_file import BadInput  # noqa: E402
 from table import FIGURES, ORIENTATION, Results, is_ours, is_peer  # noqa: E402
 
 ADVANCE_COUNTERS = ("p50_ns", "p99_ns", "p999_ns", "max_ns")
@@ -40,10 +40,6 @@ WORKLOADS = {
 }
 LATENCY = ("Latency mode: which timer comes next depends on what the last operation read, so no "
            "two cache misses overlap.")
-
-
-class BadInput(Exception):
-    """The results cannot be reported on; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,23 +92,9 @@ class Measured:
         self.contexts = []
 
     def read(self, path):
-        try:
-            with open(path, encoding="utf-8") as file:
-                data = json.load(file)
-            context, benchmarks = data["context"], data["benchmarks"]
-        except OSError as error:
-            raise BadInput(f"{path}: {error.strerror}") from error
-        except ValueError as error:
-            raise BadInput(f"{path} is not JSON: {error}") from error
-        except (KeyError, TypeError) as error:
-            raise BadInput(f"{path} is not Google Benchmark's JSON: no 'context' or no "
-                           "'benchmarks'") from error
-        try:
-            self.results.read(path)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise BadInput(f"{path}: a run that the suite did not write: {error!r}") from error
-        if benchmarks:
-            self.contexts.append(context)
+        data = self.results.read(path)
+        if data["benchmarks"]:
+            self.contexts.append(data["context"])
 
     # ------------------------------------------------------------- figures
 
@@ -255,6 +237,13 @@ class Measured:
         counts = [len(runs) for key, runs in self.results.runs.items()
                   if key[1] not in ORIENTATION] or [1]
         return min(counts), max(counts)
+
+    def fewest_repeated(self):
+        """The same, without the benchmarks that were found too slow to be repeated."""
+        counts = [len(runs) for runs in self.results.runs.values()
+                  if runs[0]["run_name"] not in self.results.once
+                  and runs[0]["run_name"].split("/")[1] not in ORIENTATION]
+        return min(counts, default=1)
 
     def busy(self):
         """(load, cores) if the machine had other work when a run began, or None.

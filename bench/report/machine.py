@@ -11,6 +11,9 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from result_file import BadInput, load  # noqa: E402
+
 PACKAGES = {"Google Benchmark": "libbenchmark-dev", "libevent": "libevent-dev",
             "libuv": "libuv1-dev", "libev": "libev-dev", "Boost": "libboost-dev",
             "jemalloc": "libjemalloc-dev", "CPython": "python3", "uvloop": "python3-uvloop"}
@@ -123,14 +126,22 @@ def from_context(context):
 
 
 def main(build, paths):
-    facts = describe(build)
+    """Answers the exit status: 2 if a file could not be read; the others are noted all the same."""
+    facts, status = describe(build), 0
     for path in paths:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        try:
+            data = load(path)
+        except BadInput as error:
+            print(f"machine: {error}", file=sys.stderr)
+            status = 2
+            continue
         data["context"]["machine"] = facts
         with open(path, "w", encoding="utf-8") as file:
             json.dump(data, file, indent=1)
+    return status
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    if len(sys.argv) < 3:
+        sys.exit(__doc__.splitlines()[0])
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
