@@ -310,8 +310,8 @@ def print_notes(results):
         for (contender, reason), names in workloads.items():
             print(f"    {contender}, since {reason}: {', '.join(names)}")
     if results.once:
-        print(f"\nMeasured once, since they are slow: {len(results.once)} benchmarks. They have no "
-              "cv.")
+        print(f"\nMeasured once, since they are slow: {len(results.once)} benchmarks. "
+              "They have no cv.")
     for line in sorted(results.wrong):
         print("WRONG:", line)
 

@@ -331,8 +331,9 @@ def noise_sentences(measured):
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     sentences = [f"Each figure is the median of {count} repetition{'s' if most > 1 else ''}."]
     if measured.results.once:
-        sentences.append(f"{len(measured.results.once)} benchmarks were measured once, since one "
-                         "run of them, its set-up included, takes long: they have no spread.")
+        once = len(measured.results.once)
+        sentences.append(f"{once} benchmark{'s were' if once > 1 else ' was'} measured once, since "
+                         "a run, its set-up included, takes long there: without a spread.")
     spreads = measured.spreads()
     if not spreads:
         return sentences + ["With one repetition there is no spread to judge noise by."]

@@ -11,6 +11,7 @@ import json
 import pathlib
 import re
 import runpy
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -27,6 +28,7 @@ import plots  # noqa: E402
 import publish  # noqa: E402
 import realtime_tables  # noqa: E402
 import svg  # noqa: E402
+import table as table_py  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 CONTEXT = {"date": "2024-05-06T07:08:09+00:00", "num_cpus": 2, "mhz_per_cpu": 2600,
@@ -371,6 +373,32 @@ class RealTime(Folder):
             publish.check(self.measured(runs))
 
 
+class Counted(Folder):
+    def test_allocations_stand_at_the_most_timers_and_a_few_do_not_look_like_none(self):
+        runs = [run(f"churn/{name}/{timers}", 10, allocations=count / timers * 1e6)
+                for timers in (10000, 1000000)
+                for name, count in (("limit", 0), ("multimap", 1.00002), ("libev", 0.00011))]
+        table = content.allocations_table(self.measured(runs + idle_runs(allocations=0)))
+        self.assertEqual(table.head, ["contender", "churn", "idle"])
+        rows = {cells[0]: cells[1:] for _, cells in table.rows}
+        self.assertEqual(rows["limit"], ["0", "0"])
+        self.assertEqual(rows["multimap"], ["1", "–"])
+        self.assertEqual(rows["libev"], ["0.00011", "0"])
+
+    def test_without_counts_there_is_no_table(self):
+        self.assertEqual(content.allocations_table(self.measured(idle_runs())).rows, [])
+
+    def test_a_benchmark_too_slow_to_be_repeated_is_named_so_and_is_not_void(self):
+        slow = [run("idle/libuv/10000", 90)] + [
+            run("idle/libuv/10000", 0, error_occurred=True, error_message=table_py.NOT_REPEATED)
+            for _ in range(2)]
+        measured = self.measured(idle_runs() + slow)
+        self.assertEqual(measured.results.wrong, set())
+        self.assertEqual(measured.median("idle", None, "libuv", 10000), 90)
+        self.assertRegex(content.noise_sentences(measured)[1], "^1 benchmark was measured once")
+        self.assertEqual([line for line in content.warnings(measured) if "fewer" in line], [])
+
+
 class Publishing(Folder):
     MARKS = ("machine", "warnings", "glance", "losses", "cost", "advance", "memory", "behaviour",
              "realtime", "noise", "missing")
@@ -440,6 +468,51 @@ class BadInput(Folder):
         self.refused("a run that the suite did not write", self.file([run("sort/10", 3)]))
         self.refused("every run is void: idle/x/10000: wrong", self.file(
             [run("idle/x/10000", 0, error_occurred=True, error_message="wrong")]))
+        self.refused("every run is void: idle/x/10000: early", self.file(
+            [run("idle/x/10000", 0, label="WRONG: early")]))
+
+    def bad_files(self):
+        """What a crash of the benchmark leaves, other programs' JSON, and other words."""
+        whole = self.file(idle_runs(), "whole").read_text(encoding="utf-8")
+        files = {"cut": whole[:len(whole) // 2], "list": "[1, 2]", "null": "null",
+                 "number": '{"context": 3, "benchmarks": 4}', "other": '{"figures": []}',
+                 "runs": '{"context": {}, "benchmarks": [1]}', "binary": None}
+        for name, text in files.items():
+            path = self.folder / name
+            path.write_bytes(b"\xff\xfe\x00") if text is None else path.write_text(text)
+            yield path
+
+    def one_line(self, words, *arguments):
+        """The exit status of a script of bench/'s, which has to say what is wrong in a line."""
+        done = subprocess.run([sys.executable, "-B", *map(str, arguments)], capture_output=True,
+                              text=True)
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn(words, done.stderr)
+        return done
+
+    def test_a_file_that_is_cut_off_or_foreign_is_told_in_one_line(self):
+        for path in self.bad_files():
+            self.one_line(path.name, REPORT, path, "--html", self.folder / "page.html")
+            if path.name != "runs":
+                self.one_line(path.name, REPORT / "machine.py", self.folder, path)
+
+    def test_the_table_shows_the_other_files_and_fails(self):
+        good = self.file(idle_runs(), "good")
+        for path in self.bad_files():
+            done = self.one_line(path.name, REPORT.parent / "table.py", path, good)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("idle: ns per refresh", done.stdout)
+        alone = subprocess.run([sys.executable, "-B", REPORT.parent / "table.py",
+                                self.folder / "cut"], capture_output=True, text=True)
+        self.assertEqual(alone.returncode, 2)
+        self.assertNotIn("Traceback", alone.stderr)
+
+    def test_machine_notes_the_good_files_beside_a_bad_one(self):
+        good = self.file(idle_runs(), "good", machine={})
+        bad = next(self.bad_files())
+        done = self.one_line("cut", REPORT / "machine.py", self.folder, bad, good)
+        self.assertEqual(done.returncode, 2)
+        self.assertTrue(json.loads(good.read_text())["context"]["machine"])
 
     def main(self, *arguments):
         """(exit status, what it says) of the command line."""

@@ -1,0 +1,130 @@
+"""Tests of the benchmark programs: test_bench.py BENCH SUITE WRONG [JEMALLOC_SUITE]
+
+SUITE is bench_suite, WRONG the same harness with wrong.cpp's contender. What is
+tested does not depend on how fast the machine is.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BENCH, SUITE, WRONG = sys.argv[1:4]
+JEMALLOC = sys.argv[4] if len(sys.argv) > 4 else None
+sys.path.insert(0, BENCH)
+
+import table  # noqa: E402
+
+
+class Program(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_suite(self, program, pattern, repetitions=1, **environment):
+        """(the finished process, the result file) of a run."""
+        path = self.folder / "result.json"
+        done = subprocess.run(
+            [program, f"--benchmark_filter={pattern}", f"--benchmark_repetitions={repetitions}",
+             f"--benchmark_out={path}", "--benchmark_out_format=json"],
+            capture_output=True, text=True, env={**os.environ, **environment})
+        return done, path
+
+    def results(self, program, pattern, **environment):
+        done, path = self.run_suite(program, pattern, **environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = table.Results()
+        results.read(path)
+        return results
+
+    def show(self, path):
+        return subprocess.run([sys.executable, "-B", f"{BENCH}/table.py", path],
+                              capture_output=True, text=True)
+
+
+class Allocations(Program):
+    def test_a_tree_allocates_once_an_operation_and_a_wheel_never(self):
+        results = self.results(SUITE, "^(churn|steady)/.*/10000$")
+        for workload in ("churn", "steady"):
+            counted = {name: results.median(workload, name, 10000, "allocations")
+                       for name in results.contenders()}
+            # In churn a timer that fires starts again, too: a little more than one.
+            self.assertTrue(1 <= counted["multimap"] < 1.01, counted)
+            for name in ("limit", "list-wheel", "tickwheel-embedded", "tickwheel-park",
+                         "tickwheel-handles"):
+                self.assertEqual(counted[name], 0, counted)
+
+    @unittest.skipIf(JEMALLOC is None, "jemalloc is not installed")
+    def test_those_from_an_arena_of_jemallocs_are_counted(self):
+        results = self.results(JEMALLOC, "^fill/tickwheel-jemalloc/10000$")
+        per_timer = results.median("fill", "tickwheel-jemalloc", 10000, "allocations")
+        self.assertTrue(0 < per_timer < 0.01, per_timer)
+
+
+class Wrong(Program):
+    def test_a_first_repetition_that_is_wrong_voids_the_run_visibly(self):
+        done, path = self.run_suite(WRONG, "^fill/forgetful/10000$", repetitions=3)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("WRONG: fill/forgetful/10000", done.stderr)
+        runs = json.loads(path.read_text())["benchmarks"]  # it is not cut off
+        labels = [run.get("label", "") for run in runs if run["run_type"] == "iteration"]
+        self.assertEqual([label[:7] for label in labels], ["WRONG: ", "", ""])
+        shown = self.show(path)
+        self.assertEqual(shown.returncode, 1)
+        self.assertIn("WRONG: fill/forgetful/10000: its checksum differs", shown.stdout)
+
+    def test_the_right_ones_are_not(self):
+        results = self.results(WRONG, "^fill/multimap/10000$", repetitions=3)
+        self.assertFalse(results.wrong)
+
+
+class Slow(Program):
+    def test_what_is_slow_is_run_once_and_named(self):
+        done, path = self.run_suite(WRONG, "^(fill|steady)/multimap/10000$", repetitions=3,
+                                    TICKWHEEL_BENCH_SLOW="0.000001")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = table.Results()
+        results.read(path)
+        self.assertEqual(results.once, {"fill/multimap/10000", "steady/multimap/10000"})
+        self.assertEqual([len(runs) for runs in results.runs.values()], [1, 1])
+        self.assertIn("Measured once, since they are slow: 2 benchmarks", self.show(path).stdout)
+
+    def test_what_is_not_is_repeated(self):
+        results = self.results(WRONG, "^fill/multimap/10000$", repetitions=3,
+                               TICKWHEEL_BENCH_SLOW="1000")
+        self.assertEqual([len(runs) for runs in results.runs.values()], [3])
+
+
+class Truths(Program):
+    def test_a_second_program_goes_by_what_the_first_has_worked_out(self):
+        truths = self.folder / "truths"
+        for pattern in ("^churn/multimap/10000$", "^churn-latency/multimap/10000$"):
+            self.results(SUITE, pattern, TICKWHEEL_BENCH_TRUTHS=str(truths))
+        self.assertEqual(len(truths.read_text().splitlines()), 1)
+        # It is held against them, then: with another checksum all would be wrong.
+        words = truths.read_text().split()
+        words[4] = str(int(words[4]) ^ 1)
+        truths.write_text(" ".join(words) + "\n")
+        done, _ = self.run_suite(SUITE, "^churn/multimap/10000$",
+                                 TICKWHEEL_BENCH_TRUTHS=str(truths))
+        self.assertEqual(done.returncode, 1)
+
+
+class Estimate(Program):
+    def test_progress_says_how_much_time_is_left_until_the_last(self):
+        ahead = self.folder / "ahead"
+        ahead.write_text("fill/multimap/10000\nsteady/multimap/10000\n")
+        done, _ = self.run_suite(WRONG, "^(fill|steady)/multimap/10000$", repetitions=3,
+                                 TICKWHEEL_BENCH_AHEAD=str(ahead), TICKWHEEL_BENCH_TOTAL="6")
+        lines = [line for line in done.stderr.splitlines() if line.startswith("[")]
+        self.assertEqual(len(lines), 6)
+        self.assertTrue(all(line.endswith(" left") for line in lines[:5]), lines)
+        self.assertFalse(lines[5].endswith(" left"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
