@@ -20,6 +20,12 @@ template <bench::Fire *fire> struct Libevent : bench::Defaults {
         base_ = event_base_new_with_config(config);
         event_config_free(config);
     }
+    /* event_base_free would pop them one by one, each from the top of the heap; to
+     * take them out where they are costs a tenth of that. */
+    void finish(Node &node)
+    {
+        event_del(&node);
+    }
     ~Libevent()
     {
         event_base_free(base_);
