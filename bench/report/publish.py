@@ -9,6 +9,7 @@ What stands outside the marks is written by hand and stays.
 
 import os
 import re
+import textwrap
 
 import content
 import machine
@@ -19,6 +20,7 @@ from table import FIGURES
 MARK = re.compile(r"<!-- generated: ([\w-]+) -->\n.*?<!-- end: \1 -->", re.DOTALL)
 
 NOTHING = "Not measured in this run."
+WIDTH = 100  # of a line of prose; tables and pictures need a line each, however long
 
 
 def check(measured):
@@ -58,9 +60,15 @@ def sections(measured, plots, base, command):
         "memory": memory_part(measured, plots, base),
         "behaviour": "\n\n".join(map(table, content.behaviour_tables(measured))),
         "realtime": "\n\n".join(map(table, realtime_tables.tables(measured))),
-        "noise": "\n\n".join(content.noise_sentences(measured)),
+        "noise": "\n\n".join(map(prose, content.noise_sentences(measured))),
         "missing": bullets(content.missing(measured) or ["Every contender took part."]),
     }
+
+
+def prose(words, indent=""):
+    """Words in lines, as the parts written by hand have them."""
+    return textwrap.fill(words, WIDTH, subsequent_indent=indent, break_long_words=False,
+                         break_on_hyphens=False)
 
 
 def cell(words):
@@ -76,11 +84,11 @@ def table(data):
         if kind == "ours":
             written[0] = f"**{written[0]}**"
         lines.append("| " + " | ".join(written) + " |")
-    return "\n".join(lines + [f"\n{cell(note)}" for note in data.notes])
+    return "\n".join(lines + ["\n" + prose(cell(note)) for note in data.notes])
 
 
 def bullets(lines):
-    return "\n".join(f"* {cell(line)}" for line in lines)
+    return "\n".join(prose(f"* {cell(line)}", "  ") for line in lines)
 
 
 def images(plots, section, base, names=None):
@@ -96,12 +104,12 @@ def machine_part(measured, command):
     facts = machine.from_context(measured.contexts[0])
     rows = [("plain", [name, value]) for name, value in facts.items()]
     text = table(content.Table("Measured on", ["", ""], rows)).replace("---: |", "--- |")
-    return f"Made by `{command}`.\n\n{text}" if command else text
+    return prose(f"Made by `{command}`.") + f"\n\n{text}" if command else text
 
 
 def losses_part(measured):
     tables = [content.losses_table(measured, by_all) for by_all in (True, False)]
-    return "\n\n".join([content.losses_sentence(measured),
+    return "\n\n".join([prose(content.losses_sentence(measured)),
                         *(table(data) for data in tables if data.rows)])
 
 
@@ -114,7 +122,7 @@ def cost_part(measured, plots, base):
             names = [path.stem for _, path, _ in plots
                      if path.stem == f"cost-{workload}" or path.stem in
                      [f"cost-{workload}-{figure}" for figure in ("start", "stop", "expire")]]
-            parts += [f"### {workload}", description(workload), images(plots, "cost", base, names),
+            parts += [f"### {workload}", prose(description(workload)), images(plots, "cost", base, names),
                       f"`bench/run --filter '^{workload}/'`"]
         parts.append(table(narrow(measured, content.cost_table(measured, workload, counter, title),
                                   workload)))

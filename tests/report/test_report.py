@@ -424,6 +424,15 @@ class Publishing(Folder):
         self.assertIn("| **tickwheel-embedded** | 20 (19, 13 % ~) | 2.00× | 0.80× |", text)
         self.assertIn("![idle: ns per refresh](plots/cost-idle.svg)", text)
 
+    def test_prose_is_in_lines_of_a_hundred_characters(self):
+        runs = idle_runs() + lateness_runs("tickwheel", [1]) + [run("herd/limit/10000", 3)]
+        parts = publish.sections(self.measured(runs, absent="far/list-wheel: " + "ten years " * 20),
+                                 [], self.folder, "bench/run " + "--filter x " * 20)
+        prose = [line for part in parts.values() for line in part.splitlines()
+                 if not line.startswith("|")]
+        self.assertLessEqual(max(map(len, prose)), 100)
+        self.assertTrue(any(line.startswith("  ten years") for line in prose))
+
     def test_publishing_again_changes_nothing(self):
         once = self.publish(self.marked())
         self.assertEqual(self.publish(once), once)
