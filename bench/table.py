@@ -275,7 +275,9 @@ def print_allocations(results):
 
 def share(count):
     """A number per operation, which may be tiny and must not look like none at all."""
-    return "-" if count is None else "0" if count == 0 else f"{count:.2g}"
+    if count is None:
+        return "-"
+    return "0" if count == 0 else "<0.0001" if count < 0.0001 else f"{count:.2g}"
 
 
 def print_threads(results):

@@ -37,7 +37,7 @@ def table(data):
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in data.notes)
     name = escape(data.title, quote=True)
     return (f'<div class="scroll" role="region" tabindex="0" aria-label="{name}">'
-            f"<table><caption>{escape(data.title)}</caption>"
+            f"<table><caption><span>{escape(data.title)}</span></caption>"
             f"<thead>{groups}<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes}")
 
 

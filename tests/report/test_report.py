@@ -377,13 +377,14 @@ class Counted(Folder):
     def test_allocations_stand_at_the_most_timers_and_a_few_do_not_look_like_none(self):
         runs = [run(f"churn/{name}/{timers}", 10, allocations=count / timers * 1e6)
                 for timers in (10000, 1000000)
-                for name, count in (("limit", 0), ("multimap", 1.00002), ("libev", 0.00011))]
+                for name, count in (("limit", 0), ("multimap", 1.00002), ("libev", 0.00011), ("libuv", 1e-6))]
         table = content.allocations_table(self.measured(runs + idle_runs(allocations=0)))
         self.assertEqual(table.head, ["contender", "churn", "idle"])
         rows = {cells[0]: cells[1:] for _, cells in table.rows}
         self.assertEqual(rows["limit"], ["0", "0"])
         self.assertEqual(rows["multimap"], ["1", "–"])
         self.assertEqual(rows["libev"], ["0.00011", "0"])
+        self.assertEqual(rows["libuv"], ["<0.0001", "–"])
 
     def test_without_counts_there_is_no_table(self):
         self.assertEqual(content.allocations_table(self.measured(idle_runs())).rows, [])
