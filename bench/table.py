@@ -14,6 +14,7 @@ import argparse
 import json
 import statistics
 import sys
+import textwrap
 
 from realtime.rows import Rows, print_rows
 from result_file import BadInput, load
@@ -312,8 +313,8 @@ def print_notes(results):
         for (contender, reason), names in workloads.items():
             print(f"    {contender}, since {reason}: {', '.join(names)}")
     if results.once:
-        print(f"\nMeasured once, since they are slow: {len(results.once)} benchmarks. "
-              "They have no cv.")
+        names = f"Measured once, since slow: {', '.join(sorted(results.once))}"
+        print("\n" + textwrap.fill(names, 96, subsequent_indent="    ", break_on_hyphens=False))
     for line in sorted(results.wrong):
         print("WRONG:", line)
 

@@ -91,7 +91,8 @@ class Slow(Program):
         results.read(path)
         self.assertEqual(results.once, {"fill/multimap/10000", "steady/multimap/10000"})
         self.assertEqual([len(runs) for runs in results.runs.values()], [1, 1])
-        self.assertIn("Measured once, since they are slow: 2 benchmarks", self.show(path).stdout)
+        self.assertIn("Measured once, since slow: fill/multimap/10000, steady/multimap/10000",
+                      self.show(path).stdout)
 
     def test_what_is_not_is_repeated(self):
         results = self.results(WRONG, "^fill/multimap/10000$", repetitions=3,
