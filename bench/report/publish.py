@@ -122,7 +122,8 @@ def cost_part(measured, plots, base):
             names = [path.stem for _, path, _ in plots
                      if path.stem == f"cost-{workload}" or path.stem in
                      [f"cost-{workload}-{figure}" for figure in ("start", "stop", "expire")]]
-            parts += [f"### {workload}", prose(description(workload)), images(plots, "cost", base, names),
+            parts += [f"### {workload}", prose(description(workload)),
+                      images(plots, "cost", base, names),
                       f"`bench/run --filter '^{workload}/'`"]
         parts.append(table(narrow(measured, content.cost_table(measured, workload, counter, title),
                                   workload)))
