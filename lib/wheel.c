@@ -50,6 +50,14 @@ bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsig
     return bucket->count == WHEEL_BATCH + 1;
 }
 
+/* Asks for the chunk below the one that the bucket's top cell is in. */
+static void prefetch_chunk_below(const struct bucket *bucket)
+{
+    const char *below = (const char *)chunk_of(bucket->end - 1)->link - CHUNK_BYTES;
+    for (size_t line = 0; line < CHUNK_BYTES; line += 64)
+        TW_PREFETCH(below + line);
+}
+
 unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
                     unsigned limit)
 {
@@ -58,6 +66,8 @@ unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
     for (unsigned i = 0; i < n; i++) {
         out[i] = bucket_pop(pool, bucket);
         TW_PREFETCH(out[i]);
+        if (TW_UNLIKELY(chunk_ends_at(bucket->end)) && bucket->count > CHUNK_ROOM)
+            prefetch_chunk_below(bucket);
     }
     if (bucket->count == 0)
         wheel_mark_empty(wheel, slot);
