@@ -341,7 +341,7 @@ static void open_tick(struct calendar *calendar)
     struct wheel *wheel = &calendar->wheel;
     unsigned slot = wheel_slot_at(0, wheel->cursor);
     tw_timer *taken[TAKEN];
-    ready_expect(&calendar->ready, wheel->slots[slot].count);
+    ready_expect(&calendar->ready, &calendar->cells, wheel->slots[slot].count);
     while (wheel->slots[slot].count > 0) {
         unsigned n = wheel_take(wheel, &calendar->cells, slot, taken, TAKEN);
         calendar->visited += n;
@@ -352,7 +352,7 @@ static void open_tick(struct calendar *calendar)
                 settle(calendar, timer);
             } else {
                 TW_PREFETCH(timer->arg_);
-                ready_collect(&calendar->ready, timer);
+                ready_collect(&calendar->ready, &calendar->cells, timer);
             }
         }
     }
@@ -391,14 +391,14 @@ static void step(struct calendar *calendar, uint64_t limit)
 static void fold_fresh(struct calendar *calendar)
 {
     struct bucket *fresh = &calendar->ready.fresh;
-    ready_expect(&calendar->ready, fresh->count);
+    ready_expect(&calendar->ready, &calendar->cells, fresh->count);
     while (fresh->count > 0) {
         tw_timer *timer = bucket_pop(&calendar->cells, fresh);
         expect_intact(calendar, timer);
         if (timer_parked(timer) || timer->deadline_ > calendar->horizon_ns)
             settle(calendar, timer);
         else
-            ready_collect(&calendar->ready, timer);
+            ready_collect(&calendar->ready, &calendar->cells, timer);
     }
     ready_sort(&calendar->ready, &calendar->cells);
 }

@@ -210,6 +210,22 @@ TW_INLINE void queue_push(struct chunk_pool *pool, struct queue *queue, tw_timer
     pool->cells++;
 }
 
+/* Puts a timer before the first cell; the queue has one. */
+TW_INLINE void queue_push_front(struct chunk_pool *pool, struct queue *queue, tw_timer *timer)
+{
+    tw_timer **head = queue->head;
+    if (chunk_begins_at(head)) {
+        struct chunk *chunk = chunk_take(pool);
+        chunk->link = chunk_of(head);
+        head = chunk->cells + CHUNK_ROOM;
+    }
+    *--head = timer;
+    timer->place_ = head;
+    queue->head = head;
+    queue->count++;
+    pool->cells++;
+}
+
 /* The first cell, which may be empty (NULL); the queue has one. */
 TW_INLINE tw_timer *queue_pop(struct chunk_pool *pool, struct queue *queue)
 {

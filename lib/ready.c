@@ -1,8 +1,15 @@
 #include "ready.h"
 
-/* Scratch memory of up to this many entries is kept from tick to tick. */
-#define SCRATCH_KEPT 4096
-#define SCRATCH_LEAST 64
+/* Scratch memory of up to this many entries is kept from tick to tick; more timers
+ * than that are a crowd. Tests use a small one. */
+#ifndef TW_SCRATCH_KEPT
+#define TW_SCRATCH_KEPT 4096
+#endif
+#define SCRATCH_KEPT TW_SCRATCH_KEPT
+#define SCRATCH_LEAST (SCRATCH_KEPT < 64 ? SCRATCH_KEPT : 64)
+
+/* A crowd of which no more than these came in order is sorted as a whole. */
+#define TAKEN_BACK (SCRATCH_KEPT / 4)
 
 void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot)
 {
@@ -27,7 +34,8 @@ void ready_free(struct ready *ready)
     set_scratch(ready, NULL, 0);
 }
 
-void ready_expect(struct ready *ready, size_t n)
+/* Makes scratch memory for n entries, if it can be had. */
+static void make_scratch(struct ready *ready, size_t n)
 {
     if (TW_LIKELY(n <= ready->scratch_room))
         return;
@@ -46,6 +54,54 @@ static void append(struct ready *ready, struct chunk_pool *pool, tw_timer *timer
 {
     timer_set_slot(timer, ready->run_slot);
     queue_push(pool, &ready->run[ready->runs], timer);
+}
+
+static void drop_empty_runs(struct ready *ready, struct chunk_pool *pool)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < ready->runs; i++) {
+        if (queue_first(pool, &ready->run[i]))
+            ready->run[kept++] = ready->run[i];
+    }
+    ready->runs = kept;
+}
+
+void ready_expect(struct ready *ready, struct chunk_pool *pool, size_t n)
+{
+    if (ready->runs > 0)
+        drop_empty_runs(ready, pool);
+    ready->run[ready->runs] = (struct queue){0};
+    ready->in_order = n > SCRATCH_KEPT;
+    if (TW_LIKELY(!ready->in_order)) {
+        make_scratch(ready, n);
+        return;
+    }
+    ready->first = ready->last = NULL;
+    ready->expected = n;
+}
+
+void ready_collect_in_order(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)
+{
+    struct queue *run = &ready->run[ready->runs];
+    ready->expected--;
+    if (!ready->last || timer_before(ready->last, timer)) {
+        append(ready, pool, timer);
+        ready->last = timer;
+        ready->first = ready->first ? ready->first : timer;
+        return;
+    }
+    if (timer_before(timer, ready->first)) {
+        timer_set_slot(timer, ready->run_slot);
+        queue_push_front(pool, run, timer);
+        ready->first = timer;
+        return;
+    }
+    ready->in_order = false;
+    bool begun = run->count > TAKEN_BACK;
+    make_scratch(ready, ready->expected + 1 + (begun ? 0 : run->count));
+    while (!begun && run->count > 0)
+        ready_collect(ready, pool, queue_pop(pool, run));
+    ready_collect(ready, pool, timer);
 }
 
 /* Merges the last two runs into one. */
@@ -67,16 +123,6 @@ static void merge_last_two(struct ready *ready, struct chunk_pool *pool)
         ready->run[ready->runs++] = merged;
 }
 
-static void drop_empty_runs(struct ready *ready, struct chunk_pool *pool)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < ready->runs; i++) {
-        if (queue_first(pool, &ready->run[i]))
-            ready->run[kept++] = ready->run[i];
-    }
-    ready->runs = kept;
-}
-
 /* Keeps each run more than twice as large as the next. */
 static void merge_like_sizes(struct ready *ready, struct chunk_pool *pool)
 {
@@ -88,11 +134,21 @@ static void merge_like_sizes(struct ready *ready, struct chunk_pool *pool)
     }
 }
 
+/* What has been put into run[runs] is a run now. */
+static void end_run(struct ready *ready, struct chunk_pool *pool)
+{
+    if (ready->run[ready->runs].count > 0)
+        ready->runs++;
+    merge_like_sizes(ready, pool);
+}
+
 void ready_sort(struct ready *ready, struct chunk_pool *pool)
 {
-    if (ready->runs > 0)
-        drop_empty_runs(ready, pool);
-    ready->run[ready->runs] = (struct queue){0};
+    if (TW_UNLIKELY(ready->run[ready->runs].count > 0)) {
+        end_run(ready, pool); /* what came in order */
+        ready->run[ready->runs] = (struct queue){0};
+    }
+    ready->in_order = false;
     if (TW_LIKELY(!ready->list)) {
         size_t n = ready->collected;
         if (n > 1)
@@ -113,9 +169,7 @@ void ready_sort(struct ready *ready, struct chunk_pool *pool)
     }
     ready->collected = 0;
     ready->list = NULL;
-    if (ready->run[ready->runs].count > 0)
-        ready->runs++;
-    merge_like_sizes(ready, pool);
+    end_run(ready, pool);
     if (ready->scratch_room > SCRATCH_KEPT)
         set_scratch(ready, NULL, 0);
 }

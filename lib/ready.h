@@ -11,6 +11,9 @@
  * its own when the next run of the loop begins. Runs of like size are merged,
  * so that there are few, and a timer is merged O(log n) times at most.
  *
+ * A crowd in one tick mostly has one deadline, and comes in order or, from a stack,
+ * in the opposite one: then it goes into its run at once, at either end.
+ *
  * It needs no memory that can be lacking: runs are made of the chunks that held
  * the timers before, and if there is no scratch memory to sort in, they are
  * sorted as a list.
@@ -32,7 +35,11 @@ struct ready {
     struct queue run[READY_RUNS];     /* the larger first */
     struct bucket fresh;
 
-    /* Timers being collected for a new run. */
+    /* Timers being collected for a new run, run[runs]. */
+    bool in_order;                    /* so far each belonged before or after all others: they are
+                                         in the run */
+    tw_timer *first, *last;           /* of them; NULL: there are none yet */
+    size_t expected;                  /* that many may still come; only kept for a crowd */
     struct sort_entry *scratch;
     size_t scratch_room;              /* entries; sort_spare of them follow */
     size_t collected;                 /* entries in scratch */
@@ -45,12 +52,17 @@ void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot);
 void ready_free(struct ready *ready);
 
 /* Says that up to n timers will be collected. */
-void ready_expect(struct ready *ready, size_t n);
+void ready_expect(struct ready *ready, struct chunk_pool *pool, size_t n);
+
+/* ready_collect of one of a crowd that went into its run so far. */
+void ready_collect_in_order(struct ready *ready, struct chunk_pool *pool, tw_timer *timer);
 
 /* Collects a timer that has no cell for the new run. */
-TW_INLINE void ready_collect(struct ready *ready, tw_timer *timer)
+TW_INLINE void ready_collect(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)
 {
-    if (TW_LIKELY(ready->collected < ready->scratch_room)) {
+    if (TW_UNLIKELY(ready->in_order)) {
+        ready_collect_in_order(ready, pool, timer);
+    } else if (TW_LIKELY(ready->collected < ready->scratch_room)) {
         ready->scratch[ready->collected++] =
             (struct sort_entry){timer->deadline_, timer_sequence(timer), timer};
     } else {

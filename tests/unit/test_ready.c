@@ -1,22 +1,28 @@
 /* ready: runs, their merging, and sorting without memory. */
 #include "support.h"
 
-enum { N = 2000, SLOT = 7 };
+enum { N = 2000, CROWD = 10000, SLOT = 7 };
 
 static struct memory memory;
 static struct chunk_pool pool;
 static struct ready ready;
 static tw_timer *timers;
 
-static void begin(void)
+static void begin_with(size_t n)
 {
+    allocations_left = -1;
     memory = unit_memory();
     chunk_pool_init(&pool, &memory, 20);
-    cr_assert_eq(chunk_pool_reserve(&pool, N, false), 0);
+    cr_assert_eq(chunk_pool_reserve(&pool, n, false), 0);
     ready_init(&ready, &memory, SLOT);
-    timers = timers_new(N);
-    for (size_t i = 0; i < N; i++)
+    timers = timers_new(n);
+    for (size_t i = 0; i < n; i++)
         timer_set_sequence(&timers[i], i * TIMER_SEQUENCE_ONE);
+}
+
+static void begin(void)
+{
+    begin_with(N);
 }
 
 static void end(void)
@@ -48,10 +54,10 @@ static void walk(void)
 
 static void add_run(size_t from, size_t n, struct chance *chance)
 {
-    ready_expect(&ready, n);
+    ready_expect(&ready, &pool, n);
     for (size_t i = from; i < from + n; i++) {
         timers[i].deadline_ = chance_below(chance, 50);
-        ready_collect(&ready, &timers[i]);
+        ready_collect(&ready, &pool, &timers[i]);
     }
     ready_sort(&ready, &pool);
     walk();
@@ -152,10 +158,65 @@ Test(ready, scratch_memory_for_a_part_is_used_for_that_part)
     end();
 }
 
+/* Collects a crowd with one deadline: timer 0 first or last, but this one, whose
+ * turn comes after `wait` others. */
+static void add_crowd(bool upwards, size_t odd, size_t wait)
+{
+    ready_expect(&ready, &pool, CROWD);
+    for (size_t i = 0, turn = 0; i < CROWD; i++) {
+        size_t which = upwards ? i : CROWD - 1 - i;
+        if (turn++ == wait)
+            ready_collect(&ready, &pool, &timers[odd]);
+        if (which != odd)
+            ready_collect(&ready, &pool, &timers[which]);
+    }
+    ready_sort(&ready, &pool);
+    walk();
+}
+
+Test(ready, a_crowd_in_order_needs_no_memory)
+{
+    for (int upwards = 0; upwards < 2; upwards++) {
+        begin_with(CROWD);
+        allocations_left = 0;
+        add_crowd(upwards, upwards ? CROWD - 1 : 0, CROWD - 1);
+        cr_assert_null(ready.list, "none was put aside");
+        cr_assert_eq(ready.runs, 1u);
+        cr_assert_eq(pop_all(), (size_t)CROWD);
+        end();
+        free(timers);
+    }
+}
+
+Test(ready, a_crowd_with_one_out_of_order_is_in_order_afterwards)
+{
+    const size_t waits[] = {0, 1, 2, 100, 1023, 1024, 1025, CROWD / 2, CROWD - 1};
+    for (size_t k = 0; k < 2 * sizeof waits / sizeof *waits; k++) {
+        begin_with(CROWD);
+        allocations_left = k % 4 == 3 ? 0 : -1;
+        add_crowd(k % 2, CROWD / 3, waits[k / 2]);
+        cr_assert_eq(pop_all(), (size_t)CROWD);
+        end();
+        free(timers);
+    }
+}
+
+Test(ready, crowds_beside_each_other_come_out_as_one_order)
+{
+    begin_with(CROWD + 50);
+    add_crowd(true, 5, CROWD / 2);
+    ready_expect(&ready, &pool, 50);
+    for (size_t i = CROWD; i < CROWD + 50; i++)
+        ready_collect(&ready, &pool, &timers[i]);
+    ready_sort(&ready, &pool);
+    cr_assert_eq(pop_all(), (size_t)CROWD + 50);
+    end();
+}
+
 Test(ready, nothing_collected_makes_no_run)
 {
     begin();
-    ready_expect(&ready, 5);
+    ready_expect(&ready, &pool, 5);
     ready_sort(&ready, &pool);
     cr_assert_eq(ready.runs, 0u);
     cr_assert_null(ready_peek(&ready, &pool));
