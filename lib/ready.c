@@ -1,15 +1,11 @@
 #include "ready.h"
 
-/* Scratch memory of up to this many entries is kept from tick to tick; more timers
- * than that are a crowd. Tests use a small one. */
-#ifndef TW_SCRATCH_KEPT
-#define TW_SCRATCH_KEPT 4096
-#endif
-#define SCRATCH_KEPT TW_SCRATCH_KEPT
-#define SCRATCH_LEAST (SCRATCH_KEPT < 64 ? SCRATCH_KEPT : 64)
+#define SCRATCH_LEAST (READY_CROWD < 64 ? READY_CROWD : 64)
 
 /* A crowd of which no more than these came in order is sorted as a whole. */
-#define TAKEN_BACK (SCRATCH_KEPT / 4)
+#define TAKEN_BACK (READY_CROWD / 4)
+
+_Static_assert(READY_CROWD >= CHUNK_ROOM, "a crowd fills its first chunk");
 
 void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot)
 {
@@ -40,7 +36,7 @@ static void make_scratch(struct ready *ready, size_t n)
     if (TW_LIKELY(n <= ready->scratch_room))
         return;
     size_t room = SCRATCH_LEAST;
-    while (room < n && room < SCRATCH_KEPT)
+    while (room < n && room < READY_CROWD)
         room *= 2;
     if (room < n)
         room = n;
@@ -71,7 +67,7 @@ void ready_expect(struct ready *ready, struct chunk_pool *pool, size_t n)
     if (ready->runs > 0)
         drop_empty_runs(ready, pool);
     ready->run[ready->runs] = (struct queue){0};
-    ready->in_order = n > SCRATCH_KEPT;
+    ready->in_order = n > READY_CROWD;
     if (TW_LIKELY(!ready->in_order)) {
         make_scratch(ready, n);
         return;
@@ -170,7 +166,7 @@ void ready_sort(struct ready *ready, struct chunk_pool *pool)
     ready->collected = 0;
     ready->list = NULL;
     end_run(ready, pool);
-    if (ready->scratch_room > SCRATCH_KEPT)
+    if (ready->scratch_room > READY_CROWD)
         set_scratch(ready, NULL, 0);
 }
 
@@ -187,6 +183,18 @@ tw_timer *ready_first_of_runs(struct ready *ready, struct chunk_pool *pool)
     if (!earliest)
         ready->runs = 0;
     return earliest;
+}
+
+void ready_prefetch(const struct queue *run)
+{
+    const struct chunk *chunk = chunk_of(run->head), *next = chunk->link;
+    for (unsigned i = 0; i < CHUNK_ROOM; i++) {
+        if (chunk->cells[i])
+            TW_PREFETCH(chunk->cells[i]->arg_); /* asked for a chunk ago: the timer itself */
+        TW_PREFETCH(next->cells[i]);
+    }
+    for (size_t line = 0; line < CHUNK_BYTES; line += 64)
+        TW_PREFETCH((const char *)next->link + line);
 }
 
 void ready_compact(struct ready *ready, struct chunk_pool *pool)

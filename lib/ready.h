@@ -28,6 +28,13 @@
 
 #define READY_RUNS 8
 
+/* More timers than these in a tick are a crowd: the caches do not hold them, nor is
+ * scratch memory for so many kept from tick to tick. Tests use a small one. */
+#ifndef TW_CROWD
+#define TW_CROWD 4096
+#endif
+#define READY_CROWD TW_CROWD
+
 struct ready {
     unsigned run_slot;                /* what timer_slot says of a timer in a run */
     unsigned runs;                    /* how many there are */
@@ -83,10 +90,17 @@ TW_INLINE tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
     return ready->runs > 0 ? ready_first_of_runs(ready, pool) : NULL;
 }
 
+/* Asks for what the next timers of a crowd need: when its turn comes, a cache has
+ * forgotten what it held when the crowd was collected. */
+void ready_prefetch(const struct queue *run);
+
 /* Takes away the timer that ready_peek has just given. */
 TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
 {
-    queue_pop(pool, &ready->run[ready->peeked]);
+    struct queue *run = &ready->run[ready->peeked];
+    queue_pop(pool, run);
+    if (TW_UNLIKELY(run->count > READY_CROWD) && chunk_begins_at(run->head))
+        ready_prefetch(run);
 }
 
 /* Takes the empty cells out of the runs. O(their cells). */
