@@ -18,7 +18,7 @@
  * Parking. A parked timer keeps its cell, so that starting it again is usually
  * lazy; a visit drops the cell.
  *
- * Invariants C1 to C6: see docs/DESIGN.md.
+ * Invariants C1 to C3: see docs/DESIGN.md.
  */
 #ifndef TW_CALENDAR_H
 #define TW_CALENDAR_H
