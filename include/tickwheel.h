@@ -431,7 +431,9 @@ struct tw_options {
 /* Makes room: after it, `timers` timers in all, of either level and with any
  * delay, are started without allocating, and their memory has been touched, so
  * that no page fault is left for later. 88 bytes a timer. A cancelled call and a
- * parked timer keep their cell for a while, and count.
+ * parked timer keep their cell for a while, and count. Running them allocates
+ * nothing either, unless more than a thousandth of them, or more than 4096, are
+ * due in one tick.
  * Returns 0, or -1: EINVAL, ENOMEM (with part of the room possibly made). */
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 

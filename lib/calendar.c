@@ -52,6 +52,7 @@ int calendar_reserve(struct calendar *calendar, size_t timers, bool far)
 {
     if (chunk_pool_reserve(&calendar->cells, timers, true) != 0)
         return -1;
+    ready_reserve(&calendar->ready, timers);
     return far ? heap_reserve(&calendar->heap, timers, true) : 0;
 }
 

@@ -2,6 +2,10 @@
 
 #define SCRATCH_LEAST (READY_CROWD < 64 ? READY_CROWD : 64)
 
+/* When room is made for timers, they are thought to be spread over as many ticks at
+ * least: a second's. */
+#define TICKS_FILLED 1000
+
 /* A crowd of which no more than these came in order is sorted as a whole. */
 #define TAKEN_BACK (READY_CROWD / 4)
 
@@ -44,6 +48,16 @@ static void make_scratch(struct ready *ready, size_t n)
         memory_alloc(ready->memory, scratch_bytes(room), sizeof(uint64_t));
     if (scratch)
         set_scratch(ready, scratch, room);
+}
+
+void ready_reserve(struct ready *ready, size_t n)
+{
+    if (n == 0)
+        return;
+    size_t a_tick = n / TICKS_FILLED + 1;
+    make_scratch(ready, a_tick < READY_CROWD ? a_tick : READY_CROWD);
+    if (ready->scratch)
+        memory_touch(ready->scratch, scratch_bytes(ready->scratch_room));
 }
 
 static void append(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)

@@ -58,6 +58,10 @@ struct ready {
 void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot);
 void ready_free(struct ready *ready);
 
+/* Makes scratch memory for as many timers in one tick as there may be among n, and
+ * touches it; where there is none, it is done without. */
+void ready_reserve(struct ready *ready, size_t n);
+
 /* Says that up to n timers will be collected. */
 void ready_expect(struct ready *ready, struct chunk_pool *pool, size_t n);
 

@@ -218,6 +218,27 @@ Test(reserve, embedded_within_the_span_take_eight_bytes_each)
     loop_free(the_loop);
 }
 
+Test(reserve, timers_that_are_spread_evenly_run_without_allocating)
+{
+    static tw_timer timers[20000];
+
+    the_loop = loop_new();
+    cr_assert_eq(tw_reserve_embedded(the_loop, 20000), 0);
+    uint64_t before = heap.calls;
+    for (uint64_t i = 0; i < 20000; i++) {
+        tw_timer_init(&timers[i], record, NULL);
+        tw_timer_start_later_ns(the_loop, &timers[i], i * 100000);
+    }
+    size_t calls = 0;
+    for (int ms = 0; ms <= 2000; ms++) {
+        clock_ns += MS;
+        calls += tw_run(the_loop);
+    }
+    cr_assert_eq(calls, 20000u);
+    cr_assert_eq(heap.calls, before);
+    loop_free(the_loop);
+}
+
 Test(reserve, calls_within_the_span_take_seventy_two_bytes_each)
 {
     enum { COUNT = 200000 };
