@@ -16,12 +16,7 @@
 #include <random>
 
 #include "enter.h"
-
-#if !defined(NDEBUG) || !defined(__OPTIMIZE__) || defined(BENCH_CHECKED_LIBRARY)
-#define BENCH_DEBUG_BUILD 1
-#else
-#define BENCH_DEBUG_BUILD 0
-#endif
+#include "harness.h"
 
 namespace bench
 {
@@ -37,19 +32,6 @@ std::string &absences()
     static std::string text;
     return text;
 }
-
-/* Prints nothing: bench/run makes its own table from the JSON file. */
-class Quiet : public benchmark::BenchmarkReporter
-{
-  public:
-    bool ReportContext(const Context &) override
-    {
-        return true;
-    }
-    void ReportRuns(const std::vector<Run> &) override
-    {
-    }
-};
 
 } // namespace
 
@@ -129,26 +111,11 @@ void note_absence(const std::string &workload, const std::string &contender, con
 
 static int run(int argc, char **argv)
 {
-    /* Each run measures a fixed piece of work, so one batch of it is enough.
-     * The user's own flags come after these and win. */
-    std::vector<std::string> defaults = {"--benchmark_min_time=0.000001",
-                                         "--benchmark_repetitions=3",
-                                         "--benchmark_enable_random_interleaving=true"};
-    std::vector<char *> arguments = {argv[0]};
-    for (std::string &flag : defaults)
-        arguments.push_back(flag.data());
-    arguments.insert(arguments.end(), argv + 1, argv + argc);
-    int count = static_cast<int>(arguments.size());
-    arguments.push_back(nullptr);
-
-    benchmark::Initialize(&count, arguments.data());
-    if (benchmark::ReportUnrecognizedArguments(count, arguments.data()))
+    if (!initialize(argc, argv))
         return 1;
     benchmark::AddCustomContext("missing", BENCH_MISSING);
     benchmark::AddCustomContext("absent", absences());
-    Quiet quiet;
-    benchmark::RunSpecifiedBenchmarks(shows_progress() ? &quiet : nullptr);
-    benchmark::Shutdown();
+    run_benchmarks(shows_progress());
     if (something_was_wrong)
         fprintf(stderr, "The contenders disagree about what fired: this run is void.\n");
     return something_was_wrong ? 1 : 0;
@@ -158,11 +125,8 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (BENCH_DEBUG_BUILD) {
-        fprintf(stderr, "This is a debug build, whose figures would mean nothing. Configure with "
-                        "-DCMAKE_BUILD_TYPE=Release and without TICKWHEEL_CHECKED.\n");
+    if (bench::is_debug_build())
         return 1;
-    }
     bench::prepare_malloc(argv);
     return bench::run(argc, argv);
 }

@@ -21,6 +21,7 @@
 
 #include <cmath>
 
+#include "wait_for_loads.h"
 #include "world.h"
 
 namespace bench

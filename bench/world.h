@@ -43,18 +43,6 @@ inline uint64_t random_delay(uint64_t span_ns, uint64_t random)
     return below(span_ns, random) | 1;
 }
 
-/* The next choice has to wait until everything read so far has arrived. */
-inline void wait_for_loads()
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_lfence();
-#elif defined(__aarch64__)
-    __asm__ volatile("dsb ld\n\tisb" ::: "memory");
-#else
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
-}
-
 /* Ids 0 to count - 1 in a random order, then again in another order, and so on
  * for so many rounds. Worked out once for all contenders: drawing it while they
  * are measured would cost as much as some of them do. */

@@ -28,6 +28,8 @@
 
 #include <tickwheel.h>
 
+#include "../wait_for_loads.h"
+
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
 
@@ -91,17 +93,6 @@ static uint64_t random64(void)
 static uint64_t below(uint64_t bound)
 {
     return (uint64_t)((unsigned __int128)random64() * bound >> 64);
-}
-
-static void wait_for_loads(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_lfence();
-#elif defined(__aarch64__)
-    __asm__ volatile("dsb ld\n\tisb" ::: "memory");
-#else
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-#endif
 }
 
 /* ------------------------------------------------------------ the interfaces */

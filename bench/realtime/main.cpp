@@ -10,13 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "../harness.h"
 #include "lateness.h"
-
-#if !defined(NDEBUG) || !defined(__OPTIMIZE__) || defined(BENCH_CHECKED_LIBRARY)
-#define BENCH_DEBUG_BUILD 1
-#else
-#define BENCH_DEBUG_BUILD 0
-#endif
 
 namespace realtime
 {
@@ -26,19 +21,6 @@ namespace
 
 bool something_was_wrong = false;
 int runs = 0; /* so far, for the progress */
-
-/* Prints nothing: bench/run makes its own table from the JSON file. */
-class Quiet : public benchmark::BenchmarkReporter
-{
-  public:
-    bool ReportContext(const Context &) override
-    {
-        return true;
-    }
-    void ReportRuns(const std::vector<Run> &) override
-    {
-    }
-};
 
 double load_average()
 {
@@ -89,24 +71,10 @@ bool can_measure()
 
 int run(int argc, char **argv)
 {
-    /* The user's own flags come after these and win. */
-    std::vector<std::string> defaults = {"--benchmark_min_time=0.000001",
-                                         "--benchmark_repetitions=3",
-                                         "--benchmark_enable_random_interleaving=true"};
-    std::vector<char *> arguments = {argv[0]};
-    for (std::string &flag : defaults)
-        arguments.push_back(flag.data());
-    arguments.insert(arguments.end(), argv + 1, argv + argc);
-    int count = static_cast<int>(arguments.size());
-    arguments.push_back(nullptr);
-    benchmark::Initialize(&count, arguments.data());
-    if (benchmark::ReportUnrecognizedArguments(count, arguments.data()))
+    if (!bench::initialize(argc, argv))
         return 1;
     benchmark::AddCustomContext("missing", BENCH_MISSING);
-    Quiet quiet;
-    bool is_quiet = getenv("TICKWHEEL_BENCH_TOTAL") != nullptr;
-    benchmark::RunSpecifiedBenchmarks(is_quiet ? &quiet : nullptr);
-    benchmark::Shutdown();
+    bench::run_benchmarks(getenv("TICKWHEEL_BENCH_TOTAL") != nullptr);
     return something_was_wrong ? 1 : 0;
 }
 
@@ -134,11 +102,8 @@ void enter(const std::string &name, const std::function<Outcome()> &run, int rep
 
 int main(int argc, char **argv)
 {
-    if (BENCH_DEBUG_BUILD) {
-        fprintf(stderr, "This is a debug build, whose figures would mean nothing. Configure with "
-                        "-DCMAKE_BUILD_TYPE=Release and without TICKWHEEL_CHECKED.\n");
+    if (bench::is_debug_build())
         return 1;
-    }
     if (!realtime::can_measure()) {
         fprintf(stderr, "WRONG: the program does not tell early from late.\n");
         return 1;
