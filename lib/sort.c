@@ -50,19 +50,6 @@ static void reverse(struct sort_entry *entries, size_t n)
     }
 }
 
-static void merge_sort(struct sort_entry *entries, size_t n, struct sort_entry *spare)
-{
-    if (n <= SORT_BY_INSERTION) {
-        insertion_sort(entries, n);
-        return;
-    }
-    size_t middle = n / 2;
-    merge_sort(entries, middle, spare);
-    merge_sort(entries + middle, n - middle, spare);
-    if (entry_before(&entries[middle], &entries[middle - 1]))
-        merge(entries, middle, n, spare);
-}
-
 /* What must be known in order to deal. */
 struct range {
     uint64_t earliest, latest;   /* deadlines */
@@ -123,25 +110,33 @@ static bool sort_by_dealing(struct sort_entry *entries, size_t n, struct sort_en
     return true;
 }
 
-void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+/* deal: no attempt to deal them, or more that include them, has failed. */
+static void sort_part(struct sort_entry *entries, size_t n, struct sort_entry *spare, bool deal)
 {
     if (n <= SORT_BY_INSERTION) {
         insertion_sort(entries, n);
         return;
     }
+    if (deal && n <= SORT_BY_DEALING) {
+        if (sort_by_dealing(entries, n, spare))
+            return;
+        deal = false;
+    }
+    size_t middle = n / 2;
+    sort_part(entries, middle, spare, deal);
+    sort_part(entries + middle, n - middle, spare, deal);
+    if (entry_before(&entries[middle], &entries[middle - 1]))
+        merge(entries, middle, n, spare);
+}
+
+void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+{
     /* Buckets are stacks: a herd that was not moved on its way comes out with
      * its last first. */
-    if (entry_before(&entries[n - 1], &entries[0]) && entries[n - 1].deadline == entries[0].deadline)
+    if (n > SORT_BY_INSERTION && entries[n - 1].deadline == entries[0].deadline &&
+        entry_before(&entries[n - 1], &entries[0]))
         reverse(entries, n);
-    if (n > SORT_BY_DEALING) {
-        size_t middle = n / 2;
-        sort_entries(entries, middle, spare);
-        sort_entries(entries + middle, n - middle, spare);
-        if (entry_before(&entries[middle], &entries[middle - 1]))
-            merge(entries, middle, n, spare);
-    } else if (!sort_by_dealing(entries, n, spare)) {
-        merge_sort(entries, n, spare);
-    }
+    sort_part(entries, n, spare, true);
 }
 
 static tw_timer *next_of(const tw_timer *timer)
