@@ -102,6 +102,13 @@ TW_INLINE bool chunk_begins_at(tw_timer **cell)
     return ((uintptr_t)cell & (CHUNK_BYTES - 1)) == sizeof(tw_timer *);
 }
 
+/* Asks for all of a chunk's cache lines. */
+TW_INLINE void chunk_prefetch(const struct chunk *chunk)
+{
+    for (size_t line = 0; line < CHUNK_BYTES; line += 64)
+        TW_PREFETCH((const char *)chunk + line);
+}
+
 TW_INLINE struct chunk *chunk_take(struct chunk_pool *pool)
 {
     struct chunk *chunk = pool->free;

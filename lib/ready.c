@@ -207,8 +207,7 @@ void ready_prefetch(const struct queue *run)
             TW_PREFETCH(chunk->cells[i]->arg_); /* asked for a chunk ago: the timer itself */
         TW_PREFETCH(next->cells[i]);
     }
-    for (size_t line = 0; line < CHUNK_BYTES; line += 64)
-        TW_PREFETCH((const char *)next->link + line);
+    chunk_prefetch(next->link);
 }
 
 void ready_compact(struct ready *ready, struct chunk_pool *pool)

@@ -53,9 +53,7 @@ bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsig
 /* Asks for the chunk below the one that the bucket's top cell is in. */
 static void prefetch_chunk_below(const struct bucket *bucket)
 {
-    const char *below = (const char *)chunk_of(bucket->end - 1)->link - CHUNK_BYTES;
-    for (size_t line = 0; line < CHUNK_BYTES; line += 64)
-        TW_PREFETCH(below + line);
+    chunk_prefetch(chunk_of(bucket->end - 1)->link - 1); /* the link is its end */
 }
 
 unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
