@@ -2,6 +2,7 @@
 #
 #   . tools/setup.sh
 #   need_packages cmake gcc libuv1-dev      # Debian's names
+#   build_release . build/release BENCH bench_programs
 #
 # Where apt is, missing packages are installed; elsewhere, what is missing is
 # named, and need_packages answers 1. Nothing is printed when nothing is missing.
@@ -68,4 +69,15 @@ need_packages() {
     # Unquoted: one word for each package.
     _tw_as_root apt-get update -q </dev/null &&
         _tw_as_root apt-get install -qy --no-install-recommends $_tw_missing </dev/null
+}
+
+# build_release SOURCE FOLDER PART TARGET...: builds targets of the release with one
+# part of the project (BENCH or EXAMPLES) and no other, so that nothing is asked
+# for which is not used. A folder that was configured before keeps its generator.
+build_release() {
+    _tw_source=$1 _tw_folder=$2 _tw_part=$3
+    shift 3
+    cmake -S "$_tw_source" -B "$_tw_folder" -DCMAKE_BUILD_TYPE=Release -DTICKWHEEL_TESTS=OFF \
+        -DTICKWHEEL_BENCH=OFF -DTICKWHEEL_EXAMPLES=OFF "-DTICKWHEEL_$_tw_part=ON" &&
+        cmake --build "$_tw_folder" -j 2 --target "$@"
 }

@@ -57,6 +57,34 @@ step_library_alone() {
     [ -f "$prefix/include/tickwheel.h" ] || fail "the header is installed"
 }
 
+step_parts_left_out() {
+    # Without options, and without a C++ compiler or any library that the parts
+    # need: they are named and left out, and the library is built.
+    lacking="-DCMAKE_DISABLE_FIND_PACKAGE_Criterion=ON -DCMAKE_DISABLE_FIND_PACKAGE_benchmark=ON
+             -DCMAKE_DISABLE_FIND_PACKAGE_Jemalloc=ON"
+    CXX=/nonexistent/c++ "$CMAKE" -S "$TOP" -B "$here/build" $lacking >"$here/said"
+    for part in "the tests are left out, not installed: .*g++, libcriterion-dev" \
+        "the benchmarks are left out, not installed: .*g++, libbenchmark-dev" \
+        "tickwheel::jemalloc is left out, not installed: libjemalloc-dev"; do
+        grep -q "tickwheel: $part" "$here/said" || fail "it says that $part"
+    done
+    "$CMAKE" --build "$here/build" --target tickwheel_static tickwheel_shared
+    # What is asked for by name and cannot be had is an error that says so.
+    for part in TESTS:libcriterion-dev BENCH:libbenchmark-dev JEMALLOC:libjemalloc-dev; do
+        option=TICKWHEEL_${part%:*}
+        if "$CMAKE" -S "$TOP" -B "$here/asked" $lacking $library_only -DTICKWHEEL_JEMALLOC=OFF \
+            -D$option=ON >"$here/log" 2>&1; then
+            fail "$option=ON is an error"
+        fi
+        grep -q "$option is ON" "$here/log" || fail "$option=ON is the error"
+        grep -q "${part#*:}" "$here/log" || fail "the error of $option names ${part#*:}"
+    done
+    # A C++ compiler that was installed since is found in the same folder.
+    command -v c++ >/dev/null || exit 77
+    "$CMAKE" "$here/build" >"$here/said"
+    ! grep -q g++ "$here/said" || fail "g++ is found later"
+}
+
 step_find_package() {
     build_and_run_consumer "$prefix"
 }
@@ -106,9 +134,59 @@ step_pkg_config_static() {
     "$here/jemalloc"
 }
 
+step_run_path() {
+    need_pkg_config
+    $CC $CFLAGS -o "$here/consumer" "$consumer/consumer.c" \
+        $(pkg-config --cflags --libs tickwheel) \
+        "-Wl,-rpath,$(pkg-config --variable=libdir tickwheel)"
+    LD_LIBRARY_PATH= "$here/consumer"
+}
+
+# The command that compiles file $1 in the folder $2.
+compile_command() {
+    grep '"command"' "$2/compile_commands.json" | grep -- "-c .*/$1\"" || fail "$1 is compiled in $2"
+}
+
+# A project that names no build type, as CMake's own examples do, gets a library
+# that is optimised all the same, and nothing that it did not ask for.
 step_add_subdirectory() {
-    build "$consumer" "$here/build" -DTICKWHEEL_SOURCE="$TOP"
+    alone="-DTICKWHEEL_SOURCE=$TOP -DCMAKE_EXPORT_COMPILE_COMMANDS=ON"
+    CFLAGS= "$CMAKE" -S "$consumer" -B "$here/build" $alone
+    "$CMAKE" --build "$here/build"
     "$here/build/with_tickwheel"
+    command=$(compile_command wheel.c "$here/build")
+    case $command in *' -O3 '*) ;; *) fail "the library is optimised" ;; esac
+    command=$(compile_command consumer.c "$here/build")
+    case $command in *' -O'[0-9]*) fail "the rest is compiled as it was" ;; esac
+    [ -z "$(find "$here/build" -name '*jemalloc*.a' -o -name 'jemalloc.c.o')" ] ||
+        fail "tickwheel::jemalloc is built unasked"
+
+    # What it does name is left as it is.
+    "$CMAKE" -S "$consumer" -B "$here/debug" $alone -DCMAKE_BUILD_TYPE=Debug
+    CFLAGS=-Og "$CMAKE" -S "$consumer" -B "$here/flags" $alone
+    for folder in debug flags; do
+        command=$(compile_command wheel.c "$here/$folder")
+        case $command in *' -O3 '*) fail "-O3 is added in $folder" ;; esac
+    done
+    # And what it asks for is there.
+    [ "$JEMALLOC" = no ] && return
+    "$CMAKE" -S "$consumer" -B "$here/asked" $alone -DCONSUMER_WANTS_JEMALLOC=ON
+    compile_command lib/jemalloc.c "$here/asked" >"$here/log"
+}
+
+# TICKWHEEL_CHECKED=ON: a program that misuses the library is stopped, and told.
+step_checked() {
+    build "$TOP" "$here/build" $library_only -DTICKWHEEL_JEMALLOC=OFF -DTICKWHEEL_CHECKED=ON \
+        -DBUILD_SHARED_LIBS=OFF
+    for program in consumer misuse; do
+        $CC $CFLAGS -o "$here/$program" -I "$TOP/include" "$consumer/$program.c" \
+            "$here/build/libtickwheel.a" -pthread
+    done
+    "$here/consumer"
+    if "$here/misuse" 2>"$here/said"; then
+        fail "a call from another thread is noticed"
+    fi
+    grep -q '^tickwheel: misuse: .*thread' "$here/said" || fail "the message says what was wrong"
 }
 
 step_examples_alone() {
