@@ -1,6 +1,24 @@
 # How every copy of the library is compiled, and how a library becomes two: a
 # static and a shared one.
 
+# While the major version is 0, each minor version may break the ABI, and so each
+# has a SONAME of its own: libtickwheel.so.0.2.
+set(TICKWHEEL_SOVERSION ${PROJECT_VERSION_MAJOR})
+if(PROJECT_VERSION_MAJOR EQUAL 0)
+    set(TICKWHEEL_SOVERSION 0.${PROJECT_VERSION_MINOR})
+endif()
+
+# Exported symbols carry that version where the linker can do it: GNU's and LLVM's.
+set(TICKWHEEL_VERSION_SCRIPT ${PROJECT_BINARY_DIR}/symbols.map)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/symbols.map.in ${TICKWHEEL_VERSION_SCRIPT} @ONLY)
+set(CMAKE_REQUIRED_LINK_OPTIONS -Wl,--version-script=${TICKWHEEL_VERSION_SCRIPT})
+include(CheckCSourceCompiles)
+check_c_source_compiles("int main(void) { return 0; }" TICKWHEEL_HAVE_VERSION_SCRIPT)
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
+if(NOT TICKWHEEL_HAVE_VERSION_SCRIPT)
+    set(TICKWHEEL_VERSION_SCRIPT)
+endif()
+
 # Settings for the library's own code; the tests' variants use them too.
 function(tw_compile_settings target)
     set_target_properties(${target} PROPERTIES
@@ -70,16 +88,15 @@ function(tw_add_library name)
         endif()
     endforeach()
 
-    # While the major version is 0, each minor version may break the ABI, and so
-    # each has a SONAME of its own: libtickwheel.so.0.1.
-    set(soversion ${PROJECT_VERSION_MAJOR})
-    if(PROJECT_VERSION_MAJOR EQUAL 0)
-        set(soversion 0.${PROJECT_VERSION_MINOR})
-    endif()
     set_target_properties(${name}_shared PROPERTIES
         VERSION ${PROJECT_VERSION}
-        SOVERSION ${soversion}
+        SOVERSION ${TICKWHEEL_SOVERSION}
         EXPORT_NAME ${arg_EXPORT_NAME})
+    if(TICKWHEEL_VERSION_SCRIPT)
+        target_link_options(${name}_shared PRIVATE
+            -Wl,--version-script=${TICKWHEEL_VERSION_SCRIPT})
+        set_target_properties(${name}_shared PROPERTIES LINK_DEPENDS ${TICKWHEEL_VERSION_SCRIPT})
+    endif()
     set_target_properties(${name}_static PROPERTIES EXPORT_NAME ${arg_EXPORT_NAME}_static)
 
     list(GET TICKWHEEL_KINDS 0 first_kind)

@@ -74,9 +74,9 @@ extern "C" {
 #endif
 
 #define TW_VERSION_MAJOR 0
-#define TW_VERSION_MINOR 1
+#define TW_VERSION_MINOR 2
 #define TW_VERSION_PATCH 0
-#define TW_VERSION_STRING "0.1.0"
+#define TW_VERSION_STRING "0.2.0"
 
 #if defined(_WIN32) || !defined(__GNUC__)
 #define TW_API

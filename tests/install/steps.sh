@@ -225,13 +225,24 @@ step_tracepoints() {
     done
 }
 
+# The node of the linker's version script: the SONAME's version.
+case $VERSION in
+0.*) soversion=${VERSION%.*} ;;
+*) soversion=${VERSION%%.*} ;;
+esac
+
+# LIBRARY exports functions named tw_, of this version, and nothing else.
+expect_exports() {
+    nm -D --defined-only "$1" | grep -v " A TICKWHEEL_$soversion\$" >"$here/symbols"
+    grep -q ' T tw_' "$here/symbols" || fail "$1 exports functions"
+    if grep -v " T tw_[a-z_]*@@TICKWHEEL_$soversion\$" "$here/symbols"; then
+        fail "$1 exports only functions named tw_..., of version TICKWHEEL_$soversion"
+    fi
+}
+
 step_exports_only_tw() {
     for library in $(shared_libraries); do
-        nm -D --defined-only "$library" >"$here/symbols"
-        grep -q ' T tw_' "$here/symbols" || fail "$library exports functions"
-        if grep -v ' T tw_[a-z]' "$here/symbols"; then
-            fail "$library exports only functions whose names begin with tw_"
-        fi
+        expect_exports "$library"
     done
     # Every function that a header declares is in one of them.
     for library in $(shared_libraries); do
@@ -240,18 +251,22 @@ step_exports_only_tw() {
     cat "$prefix"/include/*.h | grep '^TW_API' | grep -o 'tw_[a-z_]*(' | tr -d '(' >"$here/declared"
     [ -s "$here/declared" ] || fail "the headers declare functions"
     while read -r function; do
-        grep -q " T $function\$" "$here/symbols" || echo "$function"
+        grep -q " T $function@" "$here/symbols" || echo "$function"
     done <"$here/declared" >"$here/lacking"
     [ ! -s "$here/lacking" ] || fail "in the library are:" $(cat "$here/lacking")
+}
+
+step_exports_with_lld() {
+    command -v ld.lld >/dev/null || { echo "skipped: no lld"; exit 77; }
+    build "$TOP" "$here/build" $library_only -DTICKWHEEL_JEMALLOC=OFF -DBUILD_SHARED_LIBS=ON \
+        -DCMAKE_SHARED_LINKER_FLAGS=-fuse-ld=lld -DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld
+    expect_exports "$here/build/libtickwheel.so"
 }
 
 step_soname() {
     for library in $(shared_libraries); do
         name=$(basename "$library")
-        case $VERSION in
-        0.*) expected=$name.${VERSION%.*} ;;
-        *) expected=$name.${VERSION%%.*} ;;
-        esac
+        expected=$name.$soversion
         objdump -p "$library" | grep -q "SONAME *$expected\$" || fail "the SONAME is $expected"
         [ "$(readlink -f "$library")" = "$(readlink -f "$library.$VERSION")" ] ||
             fail "$name is a link to $name.$VERSION"
