@@ -5,6 +5,7 @@
  * first, then driving it, then timers embedded in your own structs, then
  * contexts, options and statistics. docs/DESIGN.md says how it works inside.
  *
+ *     #include <poll.h>
  *     #include <stdio.h>
  *     #include <tickwheel.h>
  *
@@ -78,7 +79,15 @@ extern "C" {
 #define TW_VERSION_PATCH 0
 #define TW_VERSION_STRING "0.2.0"
 
-#if defined(_WIN32) || !defined(__GNUC__)
+/* tools/amalgamate makes the whole library one file, tickwheel.c, with this header
+ * beside it. For a program that includes that file:
+ *     TICKWHEEL_STATIC     every function is static, so that it may be inlined
+ *     TICKWHEEL_NO_RUNNER  without what needs threads and file descriptors */
+#if defined(TICKWHEEL_STATIC) && defined(__GNUC__)
+#define TW_API static __attribute__((unused))
+#elif defined(TICKWHEEL_STATIC)
+#define TW_API static
+#elif defined(_WIN32) || !defined(__GNUC__)
 #define TW_API
 #else
 #define TW_API __attribute__((visibility("default")))
@@ -220,6 +229,7 @@ TW_API uint64_t tw_next_ns(tw_loop *loop);
 TW_API int tw_timeout_ms(tw_loop *loop);
 
 /* ---------------------------------------------- or let it drive itself */
+#ifndef TICKWHEEL_NO_RUNNER
 
 /* Runs the loop, sleeping in between, until tw_stop. A loop with nothing to do
  * sleeps until something is posted to it. Signals that are handled do not end
@@ -268,6 +278,8 @@ TW_API int tw_fd(tw_loop *loop);
  * and a system call if the loop has to be woken. */
 TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg);
 
+#endif /* TICKWHEEL_NO_RUNNER */
+
 /* A post: such a call that lives in a struct of yours, for what happens again and
  * again ("there is work in the queue", "a signal came"). While it is on its way,
  * sending it again changes nothing: the call comes once, after the last of them. */
@@ -278,6 +290,8 @@ struct tw_post {                 /* complete so that it can be embedded; private
     int state_;                  /* whether it is on its way, and whose memory it is */
 };
 typedef struct tw_post tw_post;
+
+#ifndef TICKWHEEL_NO_RUNNER
 
 /* Makes a post ready to be sent. Not for one that is on its way.
  *   callback  called as callback(arg) on the loop's thread; not NULL. */
@@ -291,6 +305,8 @@ TW_API void tw_post_init(tw_post *post, tw_callback *callback, void *arg);
  * Returns 0, or -1: EINVAL, EBUSY. Cost: an atomic exchange while it is on its
  * way. */
 TW_API int tw_post_send(tw_loop *loop, tw_post *post);
+
+#endif /* TICKWHEEL_NO_RUNNER */
 
 /* --------------------------- timers embedded in your own structs (level 2)
  *

@@ -25,7 +25,7 @@ void pool_free(struct pool *pool)
     pool_init(pool, pool->memory);
 }
 
-static int grow_directory(struct pool *pool)
+static int pool_grow_directory(struct pool *pool)
 {
     unsigned entries = pool->directory ? pool->directory * 2 : 16;
     struct node **slabs = memory_alloc(pool->memory, entries * sizeof *slabs, sizeof *slabs);
@@ -39,12 +39,12 @@ static int grow_directory(struct pool *pool)
     return 0;
 }
 
-static int add_slab(struct pool *pool, bool touch)
+static int pool_add_slab(struct pool *pool, bool touch)
 {
     uint32_t nodes = slab_nodes(pool->slab_count);
     if (nodes > UINT32_MAX - pool->room)
         return -1;
-    if (pool->slab_count == pool->directory && grow_directory(pool) != 0)
+    if (pool->slab_count == pool->directory && pool_grow_directory(pool) != 0)
         return -1;
     size_t bytes = slab_bytes(pool->slab_count);
     struct node *slab = memory_alloc(pool->memory, bytes, memory_slab_alignment(bytes, 64));
@@ -60,7 +60,7 @@ static int add_slab(struct pool *pool, bool touch)
 int pool_reserve(struct pool *pool, size_t nodes, bool touch)
 {
     while (pool->room - pool->retired < nodes) {
-        if (add_slab(pool, touch) != 0)
+        if (pool_add_slab(pool, touch) != 0)
             return -1;
     }
     return 0;
@@ -68,7 +68,7 @@ int pool_reserve(struct pool *pool, size_t nodes, bool touch)
 
 struct node *pool_take_fresh(struct pool *pool)
 {
-    if (pool->used == pool->room && add_slab(pool, false) != 0)
+    if (pool->used == pool->room && pool_add_slab(pool, false) != 0)
         return NULL;
     uint32_t index = pool->used++;
     struct node *node = pool_at(pool, index);

@@ -230,7 +230,7 @@ bool tw_recording(const tw_loop *loop)
 /* ------------------------------------------------------------------ recording */
 
 /* Appends an event. There is always room for one more, and for the end. */
-static void append(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadline_ns)
+static void append_event(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadline_ns)
 {
     struct recorder *recorder = loop->recorder;
     struct trace_event event = {
@@ -247,7 +247,7 @@ static void append(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadli
 void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
 {
     if (op == TRACE_RUN) {
-        append(loop, op, 0, loop->now_ns);
+        append_event(loop, op, 0, loop->now_ns);
         return;
     }
     struct recorder *recorder = loop->recorder;
@@ -269,7 +269,7 @@ void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
     if (op == TRACE_STOP || op == TRACE_FIRE)
         id_release(recorder, slot);
     bool timed = op == TRACE_START || op == TRACE_MOVE;
-    append(loop, op, id, timed ? timer->deadline_ : 0);
+    append_event(loop, op, id, timed ? timer->deadline_ : 0);
 }
 
 void record_forget(tw_loop *loop, const tw_timer *timer)
