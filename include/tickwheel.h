@@ -130,9 +130,20 @@ TW_API double tw_time(tw_loop *loop);
 /* The same, in nanoseconds, without rounding. 0 if loop is NULL. */
 TW_API uint64_t tw_time_ns(tw_loop *loop);
 
+/* The same again, under the name that a loop with options.cached_now is to be
+ * told by once after each wait. */
+TW_API uint64_t tw_update_now(tw_loop *loop);
+
 /* The clock as the last run saw it (or tw_loop_new, before the first). Inside a
  * callback: the reading that made it due. Reads no clock: a load. */
 TW_API uint64_t tw_now_ns(const tw_loop *loop);
+
+/* The calling thread owns the loop from now on: for a loop that is handed to
+ * another thread, or used by several that hold a lock of the host's meanwhile.
+ * Only the checked builds need to be told, but say it anyway.
+ * Returns 0, or -1: EINVAL. Cost: a store. Also from inside a callback, where it
+ * changes nothing. */
+TW_API int tw_loop_adopt(tw_loop *loop);
 
 /* --------------------------------------------- calls by handle (level 1)
  *
@@ -193,6 +204,29 @@ TW_API bool tw_reschedule_later(tw_loop *loop, tw_handle handle, double delay);
 TW_API bool tw_reschedule_later_ns(tw_loop *loop, tw_handle handle, uint64_t delay_ns);
 TW_API bool tw_reschedule_at(tw_loop *loop, tw_handle handle, double when);
 TW_API bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns);
+
+/* Changes the interval of a periodic call. Its next deadline stays what it is (in
+ * its own callback: the one after it), and those behind it are interval_ns apart.
+ *   interval_ns more than 0; UINT64_MAX: after the next deadline it is never due.
+ * Returns false if the handle is stale, or, with EINVAL, if interval_ns is 0 or
+ * the call is not periodic. Cost: a store. */
+TW_API bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns);
+
+/* Inside the callback of a periodic call: how many of its deadlines, since its
+ * last call, are left out, because by now they have passed as well. With
+ * TW_MISSED_CATCH_UP none is; anywhere else the answer is 0. Cost: a load. */
+TW_API uint64_t tw_missed(const tw_loop *loop);
+
+/* Cancels everything: each call that is pending, by handle, soon or periodic, each
+ * active embedded timer, and each call that other threads have posted by now is
+ * handed to options.on_drop, in no particular order, and its context is released.
+ * The loop goes on. What on_drop starts or moves meanwhile stays; what it cancels
+ * or stops is not handed to it. Parked timers lose their place. Never fails for
+ * memory.
+ * Returns how many were handed over. From on_drop the loop may be used as from a
+ * callback: it is not run and not freed (EBUSY). Also from inside a callback, whose
+ * run then has nothing left to do. Cost: O(pending + parked). */
+TW_API size_t tw_cancel_all(tw_loop *loop);
 
 /* ------------------------------------------ driving it from any event loop */
 
@@ -326,6 +360,10 @@ struct tw_timer {                /* complete so that it can be embedded; private
 };
 typedef struct tw_timer tw_timer;
 
+/* The same as tw_timer_init where a static initialiser is wanted. A timer of zeroes
+ * is idle, too: it may be asked, stopped and parked, but not started. */
+#define TW_TIMER_INIT(callback, arg) {0, 0, 0, 0, NULL, (callback), (arg)}
+
 /* Makes a timer ready to be started. Not for a timer that is active or parked.
  *   callback  called as callback(arg) when it fires; not NULL. */
 TW_API void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg);
@@ -436,13 +474,18 @@ struct tw_options {
     uint64_t slow_callback_ns;          /* a callback that takes so long is told to on_slow; 0: off.
                                            Costs two readings of the clock a callback */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
-    void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg); /* see tw_loop_free */
+    void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg); /* see tw_loop_free
+                                                                          and tw_cancel_all */
     void *hook_arg;
     int clock_id;         /* without options.clock: TW_CLOCK_MONOTONIC, or TW_CLOCK_BOOTTIME, which
                              also counts the time that the machine was suspended. Others, or one
                              beside options.clock: EINVAL; ENOTSUP where the system has no
                              descriptors that tell the time by it (all but Linux) */
 };
+
+/* All defaults, with the size set:  tw_options options = TW_OPTIONS_INIT; */
+#define TW_OPTIONS_INIT                                                                            \
+    {sizeof(tw_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0}
 
 /* Makes room: after it, `timers` timers in all, of either level and with any
  * delay, are started without allocating, and their memory has been touched, so
@@ -470,7 +513,7 @@ struct tw_stats {
     /* since the loop began; started = fired + cancelled + pending */
     uint64_t started;     /* a periodic call counts again for each of its calls */
     uint64_t fired;       /* callbacks made */
-    uint64_t cancelled;   /* by tw_cancel, tw_timer_stop or tw_timer_park */
+    uint64_t cancelled;   /* by tw_cancel, tw_cancel_all, tw_timer_stop or tw_timer_park */
     uint64_t rearmed;     /* moved while pending; counted modulo 2^48 */
     uint64_t moved;       /* timers moved closer by cascades and from the overflow heap */
     uint64_t moved_max;   /* the most of them in one tick */
@@ -484,11 +527,16 @@ struct tw_stats {
     uint64_t alarms;      /* the system was told when to wake the loop, or to wake an outer poller */
 };
 
+/* Ready to be filled:  tw_stats stats = TW_STATS_INIT; */
+#define TW_STATS_INIT                                                                              \
+    {sizeof(tw_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, 0, 0, 0, 0}
+
 /* Fills `out` as far as out->size says; a longer one's rest is left alone.
  * Cost: copies about 600 bytes. */
 TW_API void tw_stats_get(const tw_loop *loop, tw_stats *out);
 
-/* Calls and timers still to run. */
+/* Calls and timers still to run. Calls that other threads have posted are not among
+ * them: they count as started when they are made. */
 TW_API size_t tw_pending_count(const tw_loop *loop);
 
 /* Begins to record what happens to the loop's timers: starts, moves, stops,

@@ -264,6 +264,17 @@ uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle)
     return node ? node->timer.deadline_ : UINT64_MAX;
 }
 
+bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
+{
+    struct node *node = find(loop, handle);
+    if (!node)
+        return false;
+    if (interval_ns == 0 || node->interval_ns == 0)
+        return refuse();
+    node->interval_ns = interval_ns;
+    return true;
+}
+
 bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
 {
     struct node *node = find(loop, handle);

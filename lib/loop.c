@@ -113,26 +113,77 @@ static void drop(tw_loop *loop, tw_callback *callback, void *arg)
         loop->on_drop(loop->hook_arg, callback, arg);
 }
 
-/* Hands back what is still pending. */
-static void drop_all(tw_loop *loop)
+/* Hands over a timer that has no place any more. */
+static void drop_timer(tw_loop *loop, tw_timer *timer)
 {
+    tw_callback *callback = timer->callback_;
+    void *arg = timer->arg_;
+    tw_context *context = NULL;
+    loop_record(loop, TRACE_STOP, timer);
+    if (timer_is_node(timer))
+        context = call_retire(loop, pool_node_of(timer));
+    drop(loop, callback, arg);
+    context_release(context);
+}
+
+/* Hands over what other threads have posted by now. Answers how many. */
+static size_t drop_posts(tw_loop *loop)
+{
+    size_t dropped = 0;
+    post_collect(&loop->posts);
+    for (struct post post; post_next(&loop->posts, &post); dropped++)
+        drop(loop, post.callback, post.arg);
+    return dropped;
+}
+
+/* Puts every active timer among the soon calls, behind those that are there, and
+ * forgets the parked ones. It takes no memory: each has just given up a cell. */
+static void gather(tw_loop *loop)
+{
+    struct calendar *calendar = &loop->calendar;
+    struct queue all = calendar->soon;
+    calendar->soon = (struct queue){0};
     tw_timer *timer;
-    while ((timer = calendar_drain(&loop->calendar)) != NULL) {
+    while ((timer = calendar_drain(calendar)) != NULL) {
         if (timer_parked(timer))
             continue;
-        tw_callback *callback = timer->callback_;
-        void *arg = timer->arg_;
-        tw_context *context = NULL;
-        loop->counts.dropped++;
-        if (timer_is_node(timer))
-            context = call_retire(loop, pool_node_of(timer));
-        drop(loop, callback, arg);
-        context_release(context);
+        loop->counts.gathered++;
+        calendar->sequence += TIMER_SEQUENCE_ONE;
+        timer_set_sequence(timer, calendar->sequence);
+        timer_set_slot(timer, SLOT_SOON);
+        queue_push(&calendar->cells, &all, timer);
     }
-    post_collect(&loop->posts);
-    struct post post;
-    while (post_next(&loop->posts, &post))
-        drop(loop, post.callback, post.arg);
+    calendar->soon = all;
+    calendar->next_ns = 0;
+    calendar_stop_passing(calendar);
+}
+
+/* on_drop may use the loop meanwhile: so all that is to be dropped is gathered
+ * first, and what is started or moved comes behind it or goes elsewhere. */
+size_t tw_cancel_all(tw_loop *loop)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return 0;
+    }
+    TW_ASSERT_OWNED(loop);
+    struct calendar *calendar = &loop->calendar;
+    bool dropping = loop->dropping;
+    loop->dropping = true;
+    gather(loop);
+    uint64_t last = calendar->sequence;
+    size_t dropped = 0;
+    const tw_timer *first;
+    while ((first = queue_first(&calendar->cells, &calendar->soon)) != NULL &&
+           !timer_scheduled_before(last, timer_sequence(first))) {
+        loop->counts.stops++;
+        dropped++;
+        drop_timer(loop, calendar_next_soon(calendar));
+    }
+    dropped += drop_posts(loop);
+    loop->dropping = dropping;
+    TW_ASSERT_SOUND(loop);
+    return dropped;
 }
 
 void tw_loop_free(tw_loop *loop)
@@ -140,21 +191,38 @@ void tw_loop_free(tw_loop *loop)
     if (!loop)
         return;
     TW_CLAIM(loop);
-    if (loop->running || loop->closing) {
+    if (loop->running || loop->dropping) {
         errno = EBUSY;
         return;
     }
     if (loop->recorder)
         tw_record_stop(loop);
-    loop->closing = loop->posts.closed = true;
-    loop->guarded = true;
+    loop->closing = loop->dropping = loop->posts.closed = true;
+    loop_watch_starts(loop, 0);
     calendar_stop_passing(&loop->calendar);
-    drop_all(loop);
+    tw_timer *timer;
+    while ((timer = calendar_drain(&loop->calendar)) != NULL) {
+        if (timer_parked(timer))
+            continue;
+        loop->counts.dropped++;
+        drop_timer(loop, timer);
+    }
+    (void)drop_posts(loop);
     runner_free(loop);
     calendar_free(&loop->calendar);
     pool_free(&loop->pool);
     struct memory memory = loop->memory;
     memory_free(&memory, loop, loop_bytes());
+}
+
+int tw_loop_adopt(tw_loop *loop)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return -1;
+    }
+    runner_adopt(loop);
+    return 0;
 }
 
 /* There may be no room for it, or it may be due before the runner's alarm. */
@@ -184,12 +252,25 @@ uint64_t tw_time_ns(tw_loop *loop)
     return loop_read_clock(loop);
 }
 
+uint64_t tw_update_now(tw_loop *loop)
+{
+    return tw_time_ns(loop);
+}
+
 uint64_t tw_now_ns(const tw_loop *loop)
 {
     if (!loop)
         return 0;
     TW_ASSERT_OWNED(loop);
     return loop->now_ns;
+}
+
+uint64_t tw_missed(const tw_loop *loop)
+{
+    if (!loop)
+        return 0;
+    TW_ASSERT_OWNED(loop);
+    return loop->left_out;
 }
 
 /* Room for so many timers, with nodes for as many calls, and beyond the span. */

@@ -28,6 +28,7 @@ struct loop_counts {
     uint64_t fired;
     uint64_t posts;                 /* calls made for other threads */
     uint64_t dropped;               /* by tw_loop_free */
+    uint64_t gathered;              /* sequence numbers that tw_cancel_all gave out */
 };
 
 struct tw_loop {
@@ -42,6 +43,7 @@ struct tw_loop {
     uint64_t alarm_ns;              /* what is due before it must be told to the runner; 0: nothing */
     bool running;                   /* a run is under way */
     bool closing;                   /* tw_loop_free is under way */
+    bool dropping;                  /* it, or tw_cancel_all, is handing over what is pending */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
     struct recorder *recorder;      /* NULL: nothing is recorded */
@@ -59,6 +61,7 @@ struct tw_loop {
     uint64_t slack_ns;
     bool own_clock;                 /* options.clock was given */
     int missed;                     /* TW_MISSED_... */
+    uint64_t left_out;              /* what tw_missed answers */
     uint64_t slow_callback_ns;      /* 0: off */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg);
@@ -84,7 +87,8 @@ TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
 TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
     loop->alarm_ns = alarm_ns;
-    loop->guarded = alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder;
+    loop->guarded =
+        alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder || loop->closing;
 }
 
 /* Something pending moves to this deadline. */
@@ -119,11 +123,11 @@ TW_INLINE uint64_t loop_started(const tw_loop *loop)
 }
 
 /* How often something was moved while pending: of all that was given a number,
- * what is not a start. Modulo 2^48, as the numbers are. */
+ * what is neither a start nor being dropped. Modulo 2^48, as the numbers are. */
 TW_INLINE uint64_t loop_rearmed(const tw_loop *loop)
 {
     const struct calendar *calendar = &loop->calendar;
-    uint64_t starts = loop->counts.starts + calendar->unparks;
+    uint64_t starts = loop->counts.starts + calendar->unparks + loop->counts.gathered;
     return (calendar->sequence - starts * TIMER_SEQUENCE_ONE) / TIMER_SEQUENCE_ONE;
 }
 

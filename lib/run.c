@@ -49,14 +49,13 @@ static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, v
     loop->context = outer;
 }
 
-/* The deadline after this one of a periodic call. */
-static uint64_t next_deadline(const tw_loop *loop, uint64_t deadline, uint64_t interval)
+/* How many deadlines of a periodic call after this one have passed, and are left
+ * out. */
+static uint64_t left_out(const tw_loop *loop, uint64_t deadline, uint64_t interval)
 {
-    uint64_t next = bits_add_saturated(deadline, interval);
-    if (next > loop->now_ns || loop->missed == TW_MISSED_CATCH_UP)
-        return next;
-    uint64_t missed = (loop->now_ns - deadline) / interval * interval;
-    return bits_add_saturated(deadline + missed, interval);
+    if (loop->missed == TW_MISSED_CATCH_UP)
+        return 0;
+    return (loop->now_ns - deadline) / interval;
 }
 
 static void fire_call(tw_loop *loop, struct node *node)
@@ -70,13 +69,16 @@ static void fire_call(tw_loop *loop, struct node *node)
         context = node->context;
         context_retain(context);
         loop->counts.starts++;
-        calendar_restart(&loop->calendar, &node->timer,
-                         next_deadline(loop, node->timer.deadline_, node->interval_ns));
+        uint64_t deadline = node->timer.deadline_, interval = node->interval_ns;
+        loop->left_out = left_out(loop, deadline, interval);
+        deadline += loop->left_out * interval;
+        calendar_restart(&loop->calendar, &node->timer, bits_add_saturated(deadline, interval));
         loop_record(loop, TRACE_START, &node->timer);
     } else {
         context = call_retire(loop, node);
     }
     call_in(loop, context, callback, arg);
+    loop->left_out = 0;
     context_release(context);
 }
 
@@ -199,7 +201,7 @@ static bool may_run(tw_loop *loop)
 {
     if (loop)
         TW_CLAIM(loop);
-    if (TW_LIKELY(loop && !loop->running && !loop->closing))
+    if (TW_LIKELY(loop && !loop->running && !loop->dropping))
         return true;
     errno = loop ? EBUSY : EINVAL;
     return false;

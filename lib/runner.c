@@ -31,6 +31,12 @@ void runner_claim(tw_loop *loop)
     set_owner(loop, this_thread());
 }
 
+void runner_adopt(tw_loop *loop)
+{
+    TW_CLAIM(loop);
+    set_owner(loop, this_thread());
+}
+
 void runner_check_owner(const tw_loop *loop)
 {
     const void *before = owner(loop);

@@ -49,6 +49,9 @@ void runner_hurry(tw_loop *loop, uint64_t when_ns);
 /* The calling thread is about to run or free the loop: it owns it now. */
 void runner_claim(tw_loop *loop);
 
+/* The calling thread says that it owns the loop. */
+void runner_adopt(tw_loop *loop);
+
 /* The calling thread is about to use the loop: it must own it. */
 void runner_check_owner(const tw_loop *loop);
 

@@ -56,6 +56,7 @@ Test(bad_input, null_loop_where_true_or_false_is_answered)
     EXPECT_EINVAL(!tw_reschedule_later_ns(NULL, the_call, 1));
     EXPECT_EINVAL(!tw_reschedule_at(NULL, the_call, 1.0));
     EXPECT_EINVAL(!tw_reschedule_at_ns(NULL, the_call, 1));
+    EXPECT_EINVAL(!tw_set_interval_ns(NULL, the_call, 1));
 }
 
 Test(bad_input, null_loop_where_a_number_is_answered)
@@ -64,6 +65,8 @@ Test(bad_input, null_loop_where_a_number_is_answered)
     EXPECT_EINVAL(tw_run_max(NULL, 5) == 0);
     EXPECT_EINVAL(tw_advance(NULL, 5) == 0);
     EXPECT_EINVAL(tw_timeout_ms(NULL) == -1);
+    EXPECT_EINVAL(tw_cancel_all(NULL) == 0);
+    EXPECT_EINVAL(tw_loop_adopt(NULL) == -1);
     EXPECT_EINVAL(tw_reserve(NULL, 1) == -1);
     EXPECT_EINVAL(tw_reserve_calls(NULL, 1) == -1);
     EXPECT_EINVAL(tw_reserve_embedded(NULL, 1) == -1);
@@ -76,7 +79,9 @@ Test(bad_input, null_loop_where_something_is_only_read)
 {
     cr_assert_eq(tw_time_ns(NULL), 0);
     cr_assert(isnan(tw_time(NULL)));
+    cr_assert_eq(tw_update_now(NULL), 0);
     cr_assert_eq(tw_now_ns(NULL), 0);
+    cr_assert_eq(tw_missed(NULL), 0);
     cr_assert_eq(tw_pending_count(NULL), 0);
     cr_assert_null(tw_context_current(NULL));
     cr_assert(!tw_pending(NULL, the_call));

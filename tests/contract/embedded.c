@@ -30,6 +30,24 @@ Test(embedded, timer_fires_once_and_is_inactive_then)
     loop_free(the_loop);
 }
 
+static tw_timer static_timer = TW_TIMER_INIT(record, ID(1));
+
+Test(embedded, timer_may_be_initialised_statically_or_by_zeroes)
+{
+    static tw_timer zero;
+
+    the_loop = loop_new();
+    cr_assert(!tw_timer_active(&static_timer) && !tw_timer_active(&zero));
+    tw_timer_stop(the_loop, &static_timer);
+    tw_timer_park(the_loop, &static_timer);
+    tw_timer_stop(the_loop, &zero);
+    tw_timer_park(the_loop, &zero);
+    cr_assert_eq(tw_timer_start_later_ns(the_loop, &static_timer, SECOND), 0);
+    run_at(the_loop, START + SECOND);
+    expect_fired(1);
+    loop_free(the_loop);
+}
+
 Test(embedded, start_allocates_nothing_for_the_timer_itself)
 {
     static tw_timer timers[100];

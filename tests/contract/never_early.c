@@ -15,6 +15,25 @@ static uint64_t when_of_call_later(double delay)
     return when_ns;
 }
 
+Test(clock, update_now_reads_it)
+{
+    the_loop = loop_new();
+    clock_ns = START + 5;
+    cr_assert_eq(tw_update_now(the_loop), START + 5);
+    clock_ns = START;
+    cr_assert_eq(tw_update_now(the_loop), START + 5, "it went backwards");
+    cr_assert_eq(tw_now_ns(the_loop), START, "no run has seen it");
+    loop_free(the_loop);
+}
+
+Test(clock, loop_may_be_adopted_anywhere)
+{
+    the_loop = loop_new();
+    cr_assert_eq(tw_loop_adopt(the_loop), 0);
+    cr_assert_eq(tw_loop_adopt(the_loop), 0);
+    loop_free(the_loop);
+}
+
 Test(never_early, relative_delay_counts_from_a_fresh_reading)
 {
     the_loop = loop_new();

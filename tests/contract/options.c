@@ -32,6 +32,22 @@ Test(options, defaults_make_a_working_loop)
 
 /* A caller compiled against an older header: the struct ends after any field.
  * What lies behind is not the library's to read. */
+Test(options, initialiser_is_the_defaults)
+{
+    static const tw_options initial = TW_OPTIONS_INIT;
+    tw_options zero;
+
+    memset(&zero, 0, sizeof(zero));
+    zero.size = sizeof(zero);
+    const tw_options *both[] = {&initial, &zero};
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(both[i]->size, sizeof(tw_options));
+        the_loop = loop_with(both[i]);
+        cr_assert_neq(tw_time_ns(the_loop), 0);
+        tw_loop_free(the_loop);
+    }
+}
+
 Test(options, shorter_struct_takes_what_it_lacks_as_zero)
 {
     tw_options options;

@@ -248,3 +248,134 @@ Test(periodic, many_calls_of_many_intervals_each_come_as_often_as_they_should)
     check_loop(the_loop);
     loop_free(the_loop);
 }
+
+/* ------------------------------------------------------ deadlines left out */
+
+static uint64_t missed[16];
+static size_t missed_count;
+
+static void note_missed(void *id)
+{
+    record(id);
+    missed[missed_count++] = tw_missed(the_loop);
+}
+
+Test(missed, says_how_many_deadlines_were_left_out)
+{
+    the_loop = loop_new();
+    tw_call_every(the_loop, 1.0, note_missed, ID(1));
+    cr_assert_eq(tw_missed(the_loop), 0);
+    run_at(the_loop, START + SECOND);
+    run_at(the_loop, START + 5500 * MS);        /* 2; 3, 4 and 5 are left out */
+    run_at(the_loop, START + 6 * SECOND);
+    run_at(the_loop, START + 8 * SECOND);       /* 7; 8 is left out */
+    run_at(the_loop, START + 9 * SECOND);
+    run_at(the_loop, START + YEAR);
+    const uint64_t expected[] = {0, 3, 0, 1, 0, YEAR / SECOND - 10};
+    cr_assert_eq(missed_count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        cr_assert_eq(missed[i], expected[i], "call %zu", i);
+    }
+    cr_assert_eq(tw_missed(the_loop), 0, "outside of a callback");
+    loop_free(the_loop);
+}
+
+Test(missed, calls_and_left_out_deadlines_add_up)
+{
+    uint64_t chance = 11, seen = 0;
+
+    the_loop = loop_new();
+    tw_call_every_ns(the_loop, 7 * MS, note_missed, ID(1));
+    for (int i = 0; i < 2000; i++) {
+        missed_count = 0;
+        run_at(the_loop, clock_ns + random_below(&chance, 30 * MS));
+        seen += missed_count ? 1 + missed[0] : 0;
+        REQUIRE(seen == (clock_ns - START) / (7 * MS), "run %d", i);
+    }
+    loop_free(the_loop);
+}
+
+Test(missed, is_none_for_other_calls_and_where_they_are_caught_up_with)
+{
+    tw_options options = test_options();
+
+    options.missed = TW_MISSED_CATCH_UP;
+    the_loop = loop_with(&options);
+    tw_call_every(the_loop, 1.0, note_missed, ID(1));
+    run_at(the_loop, START + 5 * SECOND);
+    cr_assert_eq(missed[0], 0);
+    loop_free(the_loop);
+
+    the_loop = loop_new();
+    tw_call_every_ns(the_loop, MS, note_missed, ID(1));
+    tw_call_later(the_loop, 0.5, note_missed, ID(2));
+    tw_call_soon(the_loop, note_missed, ID(3));
+    run_at(the_loop, clock_ns + SECOND);
+    cr_assert_eq(missed[1], 0);         /* 3 */
+    cr_assert_eq(missed[2], 999);       /* 1 */
+    cr_assert_eq(missed[3], 0);         /* 2 */
+    loop_free(the_loop);
+}
+
+/* ------------------------------------------------------- another interval */
+
+Test(set_interval, holds_from_the_next_deadline_on)
+{
+    the_loop = loop_new();
+    tw_handle call = tw_call_every(the_loop, 1.0, record, ID(1));
+    run_at(the_loop, START + SECOND);
+    cr_assert(tw_set_interval_ns(the_loop, call, 300 * MS));
+    cr_assert_eq(tw_when_ns(the_loop, call), START + 2 * SECOND);
+    cr_assert_eq(run_at(the_loop, START + 2 * SECOND - 1), 0);
+    cr_assert_eq(run_at(the_loop, START + 2 * SECOND), 1);
+    cr_assert_eq(tw_when_ns(the_loop, call), START + 2300 * MS);
+    loop_free(the_loop);
+}
+
+static void slow_down(void *id)
+{
+    record(id);
+    cr_assert(tw_set_interval_ns(the_loop, own_handle, 10 * SECOND));
+}
+
+Test(set_interval, in_its_own_callback_holds_from_the_deadline_after_it)
+{
+    the_loop = loop_new();
+    own_handle = tw_call_every(the_loop, 1.0, slow_down, ID(1));
+    run_at(the_loop, START + SECOND);
+    cr_assert_eq(tw_when_ns(the_loop, own_handle), START + 2 * SECOND);
+    run_at(the_loop, START + 2 * SECOND);
+    cr_assert_eq(tw_when_ns(the_loop, own_handle), START + 12 * SECOND);
+    loop_free(the_loop);
+}
+
+Test(set_interval, refuses_what_is_not_periodic)
+{
+    the_loop = loop_new();
+    tw_handle every = tw_call_every(the_loop, 1.0, record, ID(1));
+    tw_handle once = tw_call_later(the_loop, 1.0, record, ID(2));
+    tw_handle soon = tw_call_soon(the_loop, record, ID(3));
+    const tw_handle calls[] = {every, once, soon};
+
+    for (int i = 0; i < 3; i++) {
+        errno = 0;
+        cr_assert(!tw_set_interval_ns(the_loop, calls[i], i == 0 ? 0 : SECOND), "call %d", i);
+        cr_assert_eq(errno, EINVAL);
+    }
+    tw_cancel(the_loop, every);
+    cr_assert(!tw_set_interval_ns(the_loop, every, SECOND), "a stale handle");
+    run_at(the_loop, START + 2 * SECOND);
+    expect_fired(3, 2);
+    loop_free(the_loop);
+}
+
+Test(set_interval, of_never_makes_the_next_call_the_last)
+{
+    the_loop = loop_new();
+    tw_handle call = tw_call_every(the_loop, 1.0, record, ID(1));
+    cr_assert(tw_set_interval_ns(the_loop, call, UINT64_MAX));
+    cr_assert_eq(run_at(the_loop, START + YEAR), 1);
+    cr_assert_eq(tw_when_ns(the_loop, call), NEVER);
+    cr_assert(tw_pending(the_loop, call));
+    loop_free(the_loop);
+}

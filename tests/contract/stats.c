@@ -18,6 +18,18 @@ static void expect_balance(void)
             heap.live_bytes);
 }
 
+Test(stats, initialiser_sets_the_size)
+{
+    tw_stats stats = TW_STATS_INIT;
+
+    the_loop = loop_new();
+    tw_call_soon(the_loop, record, ID(1));
+    tw_stats_get(the_loop, &stats);
+    cr_assert_eq(stats.size, sizeof(stats));
+    cr_assert_eq(stats.pending, 1);
+    loop_free(the_loop);
+}
+
 Test(stats, new_loop_has_done_nothing)
 {
     the_loop = loop_new();

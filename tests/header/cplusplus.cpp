@@ -13,7 +13,7 @@ namespace {
 
 struct connection {
     int closed = 0;
-    tw_timer idle;
+    tw_timer idle = TW_TIMER_INIT(nullptr, nullptr);
 };
 
 uint64_t now_ns = 1000;
@@ -29,8 +29,7 @@ bool check(bool holds, const char *what) {
 }
 
 bool fires_both_kinds_of_timer() {
-    tw_options options = tw_options();
-    options.size = sizeof options;
+    tw_options options = TW_OPTIONS_INIT;
     options.clock = read_clock;
     tw_loop *loop = tw_loop_new(&options);
     if (!check(loop != nullptr, "a loop is made"))
@@ -44,8 +43,7 @@ bool fires_both_kinds_of_timer() {
     ok &= check(tw_advance(loop, now_ns + 500) == 2, "both are made");
     ok &= check(embedded.closed == 1 && by_handle.closed == 1, "once each");
 
-    tw_stats stats;
-    stats.size = sizeof stats;
+    tw_stats stats = TW_STATS_INIT;
     tw_stats_get(loop, &stats);
     ok &= check(stats.fired == 2 && stats.pending == 0, "the statistics say so");
     tw_loop_free(loop);

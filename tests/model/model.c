@@ -51,6 +51,9 @@ static struct {
     uint64_t highest;      /* what it has read at most, as the loop knows it */
     unsigned step;
     bool running, quiet;   /* quiet: callbacks do nothing */
+    bool freeing;          /* tw_loop_free is under way */
+    unsigned dropping;     /* how many tw_cancel_all are */
+    size_t dropped;        /* calls handed to on_drop */
     uint64_t started, fired, cancelled, rearmed;
     uint64_t numbers_skipped;      /* sequence numbers that no timer was given */
     /* The run under way. */
@@ -324,6 +327,16 @@ static void move_call(struct entry *entry)
     MUST(tw_when_ns(m.loop, entry->handle) == deadline);
 }
 
+static void change_interval(struct entry *entry)
+{
+    uint64_t interval = 1 + chance_magnitude(&m.chance, m.profile.delay_bits);
+    bool is_periodic = pending(entry) && entry->interval != 0;
+    say("call %d every %llu", (int)(entry - m.entries), (unsigned long long)interval);
+    MUST(tw_set_interval_ns(m.loop, entry->handle, interval) == is_periodic);
+    if (is_periodic)
+        entry->interval = interval;
+}
+
 static void use_call(struct entry *entry)
 {
     if (one_in(4)) {
@@ -332,6 +345,8 @@ static void use_call(struct entry *entry)
         MUST(!tw_reschedule_at_ns(m.loop, entry->stale, 0));
         MUST(tw_when_ns(m.loop, entry->stale) == UINT64_MAX);
     }
+    if (one_in(8))
+        change_interval(entry);
     if (!pending(entry))
         start_call(entry);
     else if (one_in(2))
@@ -345,6 +360,8 @@ static void use_call(struct entry *entry)
 static uint64_t check_next(void)
 {
     uint64_t next = tw_next_ns(m.loop), earliest = ledger_earliest(&m.ledger);
+    if (m.dropping > 0)
+        return next; /* what is still to be dropped counts as due at once */
     if (ledger_has_soon(&m.ledger))
         MUST(next <= tw_now_ns(m.loop));
     else if (m.ledger.count == 0 || earliest == UINT64_MAX)
@@ -354,10 +371,26 @@ static uint64_t check_next(void)
     return next;
 }
 
+/* What is left was scheduled by on_drop meanwhile. */
+static void cancel_all(void)
+{
+    uint64_t last = m.ledger.last_order;
+    size_t dropped = m.dropped;
+    say("cancel all");
+    m.dropping++;
+    size_t handed = tw_cancel_all(m.loop);
+    m.dropping--;
+    MUST(handed <= m.dropped - dropped); /* on_drop may have cancelled all, too */
+    for (size_t i = 0; i < m.ledger.count; i++)
+        MUST(m.ledger.lines[i].order > last);
+}
+
 static void operate(void)
 {
     struct entry *entry = &m.entries[word_below(m.profile.entries)];
     m.counts->operations++;
+    if (one_in(2000))
+        cancel_all();
     if (entry->timer)
         use_timer(entry);
     else
@@ -373,10 +406,12 @@ static void operate(void)
 /* A periodic call is pending again before it is called. */
 static void schedule_again(struct entry *entry, uint64_t deadline)
 {
-    uint64_t next = later_by(deadline, entry->interval);
-    if (next <= m.now && m.options.missed == TW_MISSED_SKIP)
-        next = later_by(deadline + (m.now - deadline) / entry->interval * entry->interval,
-                        entry->interval);
+    uint64_t next = later_by(deadline, entry->interval), missed = 0;
+    if (next <= m.now && m.options.missed == TW_MISSED_SKIP) {
+        missed = (m.now - deadline) / entry->interval;
+        next = later_by(deadline + missed * entry->interval, entry->interval);
+    }
+    MUST(tw_missed(m.loop) == missed);
     schedule(entry, false, next);
     m.started++;
     MUST(tw_pending(m.loop, entry->handle));
@@ -625,7 +660,22 @@ static void on_drop(void *hook_arg, tw_callback *callback, void *arg)
     struct entry *entry = arg;
     MUST(hook_arg == &m && callback == on_fire);
     MUST(pending(entry));
+    say("dropped: %d", (int)(entry - m.entries));
     unschedule(entry);
+    m.dropped++;
+    if (m.freeing)
+        return;
+    m.cancelled++;
+    if (!entry->timer) {
+        MUST(!tw_pending(m.loop, entry->handle));
+        entry->stale = entry->handle;
+    } else {
+        MUST(!tw_timer_active(entry->timer) && !timer_placed(entry->timer));
+    }
+    if (one_in(8))
+        check_refused_inside();
+    if (one_in(4))
+        operate();
 }
 
 static bool begin(void)
@@ -693,6 +743,7 @@ static void end(void)
     tw_stats_get(m.loop, &stats);
     m.counts->cascaded += stats.moved;
     m.counts->refused += m.supply.refused;
+    m.freeing = true;
     tw_loop_free(m.loop);
     MUST(m.ledger.count == 0);
     MUST(m.supply.blocks == 0 && m.supply.bytes == 0 && !m.supply.complaint);
