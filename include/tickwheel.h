@@ -48,6 +48,14 @@
  *     Callbacks  From inside a callback every function may be called, on any
  *                timer, except running the loop and freeing it: those are
  *                refused with EBUSY.
+ *     Hooks      options.on_slow, options.on_drop and a context's enter, leave and
+ *                release may use the loop as a callback may. In the allocator's
+ *                hooks, a context's retain and a recorder's write nothing of the
+ *                loop can be changed: all that would change it is refused with
+ *                EBUSY, and tw_next_ns, which would, answers tw_now_ns. In
+ *                options.clock the loop may be used, but neither run nor freed,
+ *                and its time is the latest reading. Every hook returns: none may
+ *                be left by a jump or an exception.
  *     Times      A time that does not fit saturates. Seconds are multiplied by
  *                1e9 as doubles, and rounded up to the next nanosecond: 0.1 is
  *                100,000,000 ns. NaN is refused with EINVAL; a negative

@@ -9,10 +9,13 @@
 
 /* ------------------------------------------------------------------ contexts */
 
-void context_retain(tw_context *context)
+void context_retain(tw_loop *loop, tw_context *context)
 {
-    if (context && context->ops && context->ops->retain)
-        context->ops->retain(context);
+    if (!context || !context->ops || !context->ops->retain)
+        return;
+    loop_lock(loop);
+    context->ops->retain(context);
+    loop_unlock(loop);
 }
 
 void context_release(tw_context *context)
@@ -77,7 +80,7 @@ static tw_handle finish_call(tw_loop *loop, struct node *node, tw_context *conte
 {
     node->context = context ? context : loop->context;
     tw_handle handle = pool_handle(node);
-    context_retain(node->context);
+    context_retain(loop, node->context);
     TW_ASSERT_SOUND(loop);
     return handle;
 }
@@ -245,11 +248,14 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
         return false;
     TW_PROBE_CANCEL(&node->timer);
     if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE)) {
+        if (!loop_may_change(loop))
+            return false;
         loop->counts.stops += !calendar_park(&loop->calendar, &node->timer);
         loop_record(loop, TRACE_STOP, &node->timer);
     }
-    context_release(call_retire(loop, node));
+    tw_context *context = call_retire(loop, node);
     TW_ASSERT_SOUND(loop);
+    context_release(context);
     return true;
 }
 
@@ -271,6 +277,8 @@ bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
         return false;
     if (interval_ns == 0 || node->interval_ns == 0)
         return refuse();
+    if (!loop_may_change(loop))
+        return false;
     node->interval_ns = interval_ns;
     return true;
 }
@@ -281,6 +289,8 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     if (!node)
         return false;
     if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE)) {
+        if (!loop_may_change(loop))
+            return false;
         loop_look_at_move(loop, when_ns);
         calendar_move(&loop->calendar, &node->timer, when_ns);
         loop_record(loop, TRACE_MOVE, &node->timer);

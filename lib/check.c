@@ -210,6 +210,8 @@ const char *tw_check(const tw_loop *loop)
 {
     if (!loop)
         return "there is no loop";
+    if (loop->locked)
+        return "a hook is under way that must not use the loop: it cannot be told";
     struct walk walk = {.loop = loop, .calendar = &loop->calendar, .earliest = BITS_NEVER};
     const char *broken = check_wheel(&walk);
     if (!broken)

@@ -63,6 +63,8 @@ static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
         return fail(EBUSY);
+    if (!loop_may_change(loop))
+        return -1;
     bool parked = timer_parked(timer);
     if (parked && !loop_may_start(loop, when_ns))
         return -1;
@@ -106,13 +108,14 @@ int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
     return start_at(loop, timer, bits_add_saturated(loop_read_clock(loop), delay_ns));
 }
 
-/* Whether this loop holds the timer, not NULL; else, if another one does, EBUSY. */
+/* Whether this loop holds the timer, not NULL, and may let go of it; else, if it is
+ * placed, EBUSY. */
 static bool held_here(const tw_loop *loop, const tw_timer *timer)
 {
     if (!timer_placed(timer))
         return false;
     if (calendar_owns(&loop->calendar, timer))
-        return true;
+        return loop_may_change(loop);
     errno = EBUSY;
     return false;
 }

@@ -16,14 +16,81 @@ static uint64_t boottime_clock(void *arg)
     return backend_clock_ns(TW_CLOCK_BOOTTIME);
 }
 
+/* options.clock, which may use the loop: what asks it for the time meanwhile gets
+ * the latest reading. */
+static uint64_t given_clock(void *arg)
+{
+    tw_loop *loop = arg;
+    if (TW_UNLIKELY(loop->reading))
+        return loop->clock_ns;
+    loop->reading = true;
+    uint64_t reading = loop->given_clock(loop->given_clock_arg);
+    loop->reading = false;
+    return reading;
+}
+
 static void choose_clock(tw_loop *loop, const tw_options *options)
 {
     loop->own_clock = options->clock != NULL;
-    loop->clock_arg = options->clock_arg;
+    loop->given_clock = options->clock;
+    loop->given_clock_arg = options->clock_arg;
+    loop->clock_arg = loop;
     if (options->clock)
-        loop->clock = options->clock;
+        loop->clock = given_clock;
     else
         loop->clock = options->clock_id == TW_CLOCK_BOOTTIME ? boottime_clock : monotonic_clock;
+}
+
+/* ------------------------------------------------------- hooks, and the lock */
+
+void loop_set_short_cuts(tw_loop *loop)
+{
+    calendar_allow_short_cuts(&loop->calendar, !loop->recorder && !loop->locked);
+    loop_watch_starts(loop, loop->alarm_ns);
+}
+
+void loop_lock(tw_loop *loop)
+{
+    if (loop->locked++ > 0)
+        return;
+    loop->unlocked_pass_ns = loop->calendar.pass_ns;
+    loop->unlocked_may_pass = loop->calendar.may_pass;
+    loop_set_short_cuts(loop);
+}
+
+void loop_unlock(tw_loop *loop)
+{
+    TW_ASSERT(loop->locked > 0);
+    if (--loop->locked > 0)
+        return;
+    loop_set_short_cuts(loop);
+    loop->calendar.pass_ns = loop->unlocked_pass_ns;
+    loop->calendar.may_pass = loop->unlocked_may_pass;
+}
+
+static void *given_alloc(void *arg, size_t bytes, size_t alignment)
+{
+    tw_loop *loop = arg;
+    loop_lock(loop);
+    void *memory = loop->allocator.alloc(loop->allocator.allocator_arg, bytes, alignment);
+    loop_unlock(loop);
+    return memory;
+}
+
+static void given_free(void *arg, void *memory, size_t bytes)
+{
+    tw_loop *loop = arg;
+    loop_lock(loop);
+    loop->allocator.free(loop->allocator.allocator_arg, memory, bytes);
+    loop_unlock(loop);
+}
+
+/* Puts the lock around an allocator that is not ours, once the loop is made. */
+static void lock_allocator(tw_loop *loop)
+{
+    loop->allocator = loop->memory.allocator;
+    loop->memory.allocator =
+        (tw_allocator){.alloc = given_alloc, .free = given_free, .allocator_arg = loop};
 }
 
 /* Copies what the caller's struct has and this one knows; the rest is 0. */
@@ -99,6 +166,8 @@ tw_loop *tw_loop_new(const tw_options *given)
     runner_init(loop, options.clock_id);
     pool_init(&loop->pool, &loop->memory);
     calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns);
+    if (options.allocator)
+        lock_allocator(loop);
     if (options.reserve > 0 && tw_reserve(loop, options.reserve) != 0) {
         tw_loop_free(loop);
         errno = ENOMEM;
@@ -167,6 +236,8 @@ size_t tw_cancel_all(tw_loop *loop)
         return 0;
     }
     TW_ASSERT_OWNED(loop);
+    if (!loop_may_change(loop))
+        return 0;
     struct calendar *calendar = &loop->calendar;
     bool dropping = loop->dropping;
     loop->dropping = true;
@@ -191,7 +262,7 @@ void tw_loop_free(tw_loop *loop)
     if (!loop)
         return;
     TW_CLAIM(loop);
-    if (loop->running || loop->dropping) {
+    if (loop_busy(loop)) {
         errno = EBUSY;
         return;
     }
@@ -212,6 +283,8 @@ void tw_loop_free(tw_loop *loop)
     calendar_free(&loop->calendar);
     pool_free(&loop->pool);
     struct memory memory = loop->memory;
+    if (loop->allocator.free)
+        memory.allocator = loop->allocator;
     memory_free(&memory, loop, loop_bytes());
 }
 
@@ -228,8 +301,9 @@ int tw_loop_adopt(tw_loop *loop)
 /* There may be no room for it, or it may be due before the runner's alarm. */
 TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
 {
-    if (loop->closing || loop_pending(loop) >= loop->pending_cap) {
-        errno = loop->closing ? EBUSY : ENOBUFS;
+    bool busy = loop->closing || loop->locked;
+    if (busy || loop_pending(loop) >= loop->pending_cap) {
+        errno = busy ? EBUSY : ENOBUFS;
         return false;
     }
     loop_look_at_move(loop, when_ns);
@@ -281,6 +355,8 @@ static int reserve(tw_loop *loop, size_t timers, size_t nodes, bool far)
         return -1;
     }
     TW_ASSERT_OWNED(loop);
+    if (!loop_may_change(loop))
+        return -1;
     if (calendar_reserve(&loop->calendar, timers, far) != 0 ||
         pool_reserve(&loop->pool, nodes, true) != 0) {
         errno = ENOMEM;

@@ -44,6 +44,8 @@ struct tw_loop {
     bool running;                   /* a run is under way */
     bool closing;                   /* tw_loop_free is under way */
     bool dropping;                  /* it, or tw_cancel_all, is handing over what is pending */
+    bool reading;                   /* options.clock is being asked */
+    unsigned locked;                /* hooks under way in which the loop must not change */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
     struct recorder *recorder;      /* NULL: nothing is recorded */
@@ -68,6 +70,11 @@ struct tw_loop {
     void *hook_arg;
     uint64_t late[64];              /* see tw_stats */
     int record_error;               /* the errno that ended a recording; 0: none did */
+    uint64_t (*given_clock)(void *clock_arg); /* options.clock and its argument */
+    void *given_clock_arg;
+    uint64_t unlocked_pass_ns;      /* calendar.pass_ns and .may_pass from before loop_lock */
+    bool unlocked_may_pass;
+    tw_allocator allocator;         /* memory's, without the lock that we put around it */
     struct memory memory;
 };
 
@@ -88,7 +95,34 @@ TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
     loop->alarm_ns = alarm_ns;
     loop->guarded =
-        alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder || loop->closing;
+        alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder || loop->closing ||
+        loop->locked;
+}
+
+/* While a hook is under way that is called where the loop cannot change, or must
+ * not, all that would change it is refused with EBUSY: the allocator's, a context's
+ * retain, a recorder's write, and whoever is shown the timers. May be nested. The
+ * calls' short cuts are closed meanwhile, so only the long ways look at it. */
+void loop_lock(tw_loop *loop);
+void loop_unlock(tw_loop *loop);
+
+/* The same for the short cuts: they pass by the recorder, and by the lock. */
+void loop_set_short_cuts(tw_loop *loop);
+
+/* Whether the loop may be changed; else sets errno. */
+TW_INLINE bool loop_may_change(const tw_loop *loop)
+{
+    if (TW_LIKELY(!loop->locked))
+        return true;
+    errno = EBUSY;
+    return false;
+}
+
+/* Whether a run, or the end, must wait: there is a callback or a hook under way
+ * that comes back to the loop. */
+TW_INLINE bool loop_busy(const tw_loop *loop)
+{
+    return loop->running || loop->dropping || loop->reading || loop->locked;
 }
 
 /* Something pending moves to this deadline. */
@@ -147,7 +181,7 @@ TW_INLINE size_t loop_pending(const tw_loop *loop)
 #if TW_CHECKED >= 3
 #define TW_ASSERT_SOUND(loop)                                                                      \
     do {                                                                                           \
-        const char *broken_ = tw_check(loop);                                                      \
+        const char *broken_ = (loop)->locked ? NULL : tw_check(loop);                              \
         if (broken_)                                                                               \
             tw_broken(broken_, __FILE__, __LINE__);                                                \
     } while (0)
@@ -168,7 +202,7 @@ TW_INLINE size_t loop_pending(const tw_loop *loop)
 #endif
 
 /* A node's reference to its context. context may be NULL. */
-void context_retain(tw_context *context);
+void context_retain(tw_loop *loop, tw_context *context);
 void context_release(tw_context *context);
 
 /* A call that is over, by being run, cancelled or dropped: its node goes back

@@ -33,9 +33,11 @@ static int pool_grow_directory(struct pool *pool)
         return -1;
     if (pool->slab_count > 0)
         memcpy(slabs, pool->slabs, pool->slab_count * sizeof *slabs);
-    memory_free(pool->memory, pool->slabs, pool->directory * sizeof *slabs);
-    pool->slabs = slabs;
+    struct node **before = pool->slabs;
+    size_t before_bytes = pool->directory * sizeof *before;
+    pool->slabs = slabs; /* before the allocator's hook, which may ask for a handle */
     pool->directory = entries;
+    memory_free(pool->memory, before, before_bytes);
     return 0;
 }
 

@@ -134,8 +134,7 @@ static size_t recorder_bytes(void)
 static void set_recorder(tw_loop *loop, struct recorder *recorder)
 {
     loop->recorder = recorder;
-    calendar_allow_short_cuts(&loop->calendar, !recorder);
-    loop_watch_starts(loop, loop->alarm_ns);
+    loop_set_short_cuts(loop);
 }
 
 static void recorder_free(tw_loop *loop)
@@ -159,13 +158,19 @@ static bool inherited(const struct recorder *recorder)
 }
 
 /* 0, or the errno that ends the recording. */
-static int flush(struct recorder *recorder)
+static int flush(tw_loop *loop)
 {
+    struct recorder *recorder = loop->recorder;
     if (inherited(recorder))
         return EPERM;
     size_t count = recorder->used;
     recorder->used = 0;
-    return count == 0 || recorder->write(recorder->arg, recorder->buffer, count) == 0 ? 0 : EIO;
+    if (count == 0)
+        return 0;
+    loop_lock(loop);
+    int result = recorder->write(recorder->arg, recorder->buffer, count);
+    loop_unlock(loop);
+    return result == 0 ? 0 : EIO;
 }
 
 int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, size_t count),
@@ -173,7 +178,8 @@ int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, si
 {
     if (loop && loop->recorder && inherited(loop->recorder))
         give_up(loop, EPERM);
-    int error = !loop || !write ? EINVAL : loop->recorder || loop->closing ? EBUSY : 0;
+    int error = !loop || !write ? EINVAL
+                : loop->recorder || loop->closing || loop->locked ? EBUSY : 0;
     struct recorder *recorder = NULL;
     if (error == 0) {
         TW_ASSERT_OWNED(loop);
@@ -206,13 +212,15 @@ int tw_record_stop(tw_loop *loop)
     int error = EINVAL;
     if (loop) {
         TW_ASSERT_OWNED(loop);
+        if (!loop_may_change(loop))
+            return -1;
         struct recorder *recorder = loop->recorder;
         error = loop->record_error ? loop->record_error : recorder ? 0 : EINVAL;
         loop->record_error = 0;
         if (recorder) {
             unsigned char *end = recorder->buffer + recorder->used;
             recorder->used = (size_t)(trace_put_end(&recorder->codec, end) - recorder->buffer);
-            error = flush(recorder);
+            error = flush(loop);
             recorder_free(loop);
         }
     }
@@ -239,7 +247,7 @@ static void append_event(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t 
     recorder->used = (size_t)(out - recorder->buffer);
     if (recorder->used <= BUFFER_BYTES - 2 * TRACE_MAX_EVENT)
         return;
-    int error = flush(recorder);
+    int error = flush(loop);
     if (error != 0)
         give_up(loop, error);
 }

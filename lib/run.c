@@ -67,7 +67,7 @@ static void fire_call(tw_loop *loop, struct node *node)
         /* Pending again before it is called, so that it can cancel itself; with
          * a second reference, so that its context outlives that. */
         context = node->context;
-        context_retain(context);
+        context_retain(loop, context);
         loop->counts.starts++;
         uint64_t deadline = node->timer.deadline_, interval = node->interval_ns;
         loop->left_out = left_out(loop, deadline, interval);
@@ -201,7 +201,7 @@ static bool may_run(tw_loop *loop)
 {
     if (loop)
         TW_CLAIM(loop);
-    if (TW_LIKELY(loop && !loop->running && !loop->dropping))
+    if (TW_LIKELY(loop && !loop_busy(loop)))
         return true;
     errno = loop ? EBUSY : EINVAL;
     return false;
@@ -268,6 +268,8 @@ uint64_t tw_next_ns(tw_loop *loop)
     }
     TW_ASSERT_OWNED(loop);
     struct calendar *calendar = &loop->calendar;
+    if (!loop_may_change(loop)) /* finding it out moves timers */
+        return loop->now_ns;
     if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
         return loop->now_ns;
     if (loop_pending(loop) == 0)

@@ -42,7 +42,8 @@ void runner_check_owner(const tw_loop *loop)
     const void *before = owner(loop);
     if (before && before != this_thread())
         tw_misuse("a loop is used by another thread than the one that runs it; only "
-                  "tw_call_soon_threadsafe may be called from other threads");
+                  "tw_post_send and what ends in _threadsafe may be called from other threads, "
+                  "and tw_loop_adopt by a thread that takes the loop over");
 }
 
 /* ------------------------------------------------------------- the descriptors */
@@ -217,13 +218,14 @@ static int sleep_until_due(tw_loop *loop)
 
 int tw_run_forever(tw_loop *loop)
 {
-    if (!may_await(loop))
-        return -1;
-    TW_CLAIM(loop);
-    if (loop->running || loop->closing) {
+    if (loop)
+        TW_CLAIM(loop);
+    if (loop && loop_busy(loop)) {
         errno = EBUSY;
         return -1;
     }
+    if (!may_await(loop))
+        return -1;
     if (open_backend(loop) != 0)
         return -1;
     struct runner *runner = &loop->runner;
@@ -259,7 +261,7 @@ int tw_fd(tw_loop *loop)
     if (!may_await(loop))
         return -1;
     TW_ASSERT_OWNED(loop);
-    if (loop->closing) {
+    if (loop->closing || loop->locked) {
         errno = EBUSY;
         return -1;
     }
