@@ -101,7 +101,9 @@ static int read_options(const tw_options *given, tw_options *out)
         return 0;
     if (given->size < offsetof(tw_options, slack_ns))
         return -1; /* not even the first option: size was not set */
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    /* Whole words: half a pointer is none. */
+    size_t known = given->size < sizeof *out ? given->size : sizeof *out;
+    memcpy(out, given, known / sizeof(void *) * sizeof(void *));
     /* A later version's options must not be ignored silently. */
     for (size_t i = sizeof *out; i < given->size; i++) {
         if (((const unsigned char *)given)[i] != 0)

@@ -88,6 +88,20 @@ Test(options, shorter_struct_takes_what_it_lacks_as_zero)
     tw_loop_free(the_loop);
 }
 
+/* No version of the struct ends within a field; but half a pointer is not one. */
+Test(options, size_that_ends_within_a_pointer_leaves_it_out)
+{
+    tw_options options = test_options();
+    const size_t begin = offsetof(tw_options, allocator);
+
+    for (options.size = begin + 1; options.size < begin + sizeof(void *); options.size++) {
+        the_loop = tw_loop_new(&options);
+        cr_assert_not_null(the_loop, "size %zu, errno %d", options.size, errno);
+        tw_loop_free(the_loop);
+    }
+    cr_assert_eq(heap.calls, 0, "half of the allocator's pointer was used");
+}
+
 Test(options, size_that_was_not_set_is_refused)
 {
     tw_options options = test_options();

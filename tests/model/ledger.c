@@ -5,8 +5,26 @@
 
 void ledger_free(struct ledger *ledger)
 {
-    free(ledger->lines);
+    free(ledger->memory);
     *ledger = (struct ledger){0};
+}
+
+/* Makes room for one more line behind the last. */
+static void make_room(struct ledger *ledger)
+{
+    size_t before = (size_t)(ledger->lines - ledger->memory);
+    if (before + ledger->count < ledger->room)
+        return;
+    if (before < ledger->room / 2 || ledger->room == 0) {
+        ledger->room = ledger->room * 2 + 64;
+        ledger->memory = realloc(ledger->memory, ledger->room * sizeof *ledger->lines);
+        if (!ledger->memory)
+            abort();
+        ledger->lines = ledger->memory + before;
+        return;
+    }
+    memcpy(ledger->memory, ledger->lines, ledger->count * sizeof *ledger->lines);
+    ledger->lines = ledger->memory;
 }
 
 static bool line_before(const struct ledger_line *a, const struct ledger_line *b)
@@ -22,17 +40,10 @@ void ledger_add(struct ledger *ledger, unsigned entry, bool soon, uint64_t deadl
 {
     struct ledger_line line = {
         .soon = soon, .deadline = deadline, .order = ++ledger->last_order, .entry = entry};
-    if (ledger->count == ledger->room) {
-        ledger->room = ledger->room * 2 + 64;
-        ledger->lines = realloc(ledger->lines, ledger->room * sizeof line);
-        if (!ledger->lines)
-            abort();
-    }
-    size_t place = ledger->count;
-    while (place > 0 && line_before(&line, &ledger->lines[place - 1]))
-        place--;
-    memmove(&ledger->lines[place + 1], &ledger->lines[place],
-            (ledger->count++ - place) * sizeof line);
+    make_room(ledger);
+    size_t place = ledger->count++;
+    for (; place > 0 && line_before(&line, &ledger->lines[place - 1]); place--)
+        ledger->lines[place] = ledger->lines[place - 1];
     ledger->lines[place] = line;
 }
 
@@ -48,8 +59,15 @@ const struct ledger_line *ledger_find(const struct ledger *ledger, unsigned entr
 void ledger_remove(struct ledger *ledger, unsigned entry)
 {
     size_t place = (size_t)(ledger_find(ledger, entry) - ledger->lines);
-    memmove(&ledger->lines[place], &ledger->lines[place + 1],
-            (--ledger->count - place) * sizeof *ledger->lines);
+    ledger->count--;
+    if (place <= ledger->count / 2) { /* what runs is at the front */
+        for (; place > 0; place--)
+            ledger->lines[place] = ledger->lines[place - 1];
+        ledger->lines++;
+    } else {
+        for (; place < ledger->count; place++)
+            ledger->lines[place] = ledger->lines[place + 1];
+    }
 }
 
 const struct ledger_line *ledger_next(const struct ledger *ledger, uint64_t now,

@@ -22,9 +22,10 @@ struct ledger_line {
 };
 
 struct ledger {
-    struct ledger_line *lines;
+    struct ledger_line *lines;   /* the first one; what ran before it has left room in front */
     size_t count;
-    size_t room;
+    struct ledger_line *memory;
+    size_t room;                 /* lines from there on */
     uint64_t last_order;
 };
 
