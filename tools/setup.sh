@@ -17,6 +17,8 @@ _tw_have() {
     ninja-build) command -v ninja ;;
     pkg-config | pkgconf) command -v pkg-config ;;
     python3) [ -x /usr/bin/python3 ] ;;
+    lld) command -v ld.lld ;;
+    abigail-tools) command -v abidiff ;;
     libcriterion-dev) _tw_have_header criterion/criterion.h ;;
     libbenchmark-dev) _tw_have_header benchmark/benchmark.h c++ ;;
     libboost-dev) _tw_have_header boost/asio.hpp c++ ;;
