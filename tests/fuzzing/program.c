@@ -89,6 +89,9 @@ static struct {
     struct frame *frame;   /* the innermost run; NULL: none */
     unsigned work;
     bool tracing, check_often, failed_ever, quiet, dropping;
+    bool cancelling;       /* tw_cancel_all is under way */
+    uint64_t cancel_order; /* what was scheduled later stays */
+    size_t cancelled;
     tw_context *current;   /* as tw_context_current has to answer */
     uint64_t fired, timers_fired, posts_waiting;
     /* What the run before has left of the soon calls it could have made. */
@@ -145,6 +148,22 @@ static uint64_t clamped(uint64_t reading)
     return reading == UINT64_MAX ? UINT64_MAX - 1 : reading;
 }
 
+/* What the clock reads, or has read at most. */
+static uint64_t latest(void)
+{
+    return m.clock > m.highest ? m.clock : m.highest;
+}
+
+/* What a relative start counts from. */
+static uint64_t counted_from(void)
+{
+#ifdef FUZZ_CACHED_NOW
+    if (m.options.cached_now)
+        return m.highest;
+#endif
+    return latest();
+}
+
 /* ------------------------------------------------------------------- entries */
 
 static void on_fire(void *arg);
@@ -183,7 +202,7 @@ static struct entry *any_entry(void)
 static struct input_base base(void)
 {
     struct input_base base = {
-        .now = m.highest > m.clock ? m.highest : m.clock, .tick_shift = m.tick_shift};
+        .now = latest(), .tick_shift = m.tick_shift};
     if (m.ledger.count > 0)
         base.other = m.ledger.lines[m.ledger.count / 2].deadline;
     return base;
@@ -245,7 +264,7 @@ static void start_timer(struct entry *entry, uint64_t deadline, bool later)
     bool was_pending = entry->pending;
     uint64_t refused = m.supply.refused;
     tw_timer *timer = timer_of(entry);
-    uint64_t now = m.clock > m.highest ? m.clock : m.highest;
+    uint64_t now = counted_from();
     errno = 0;
     int result = later && deadline >= now
                      ? tw_timer_start_later_ns(m.loop, timer, deadline - now)
@@ -305,7 +324,7 @@ static void scheduled(struct entry *entry, tw_handle handle, bool soon, uint64_t
 
 static void start_call(struct entry *entry, uint64_t deadline, bool later)
 {
-    uint64_t refused = m.supply.refused, now = m.clock > m.highest ? m.clock : m.highest;
+    uint64_t refused = m.supply.refused, now = counted_from();
     errno = 0;
     say("call %u at %" PRIu64, number(entry), deadline);
     tw_handle handle = later && deadline >= now
@@ -317,7 +336,7 @@ static void start_call(struct entry *entry, uint64_t deadline, bool later)
 static void move_call(struct entry *entry, uint64_t deadline, bool later)
 {
     say("move call %u to %" PRIu64, number(entry), deadline);
-    uint64_t now = m.clock > m.highest ? m.clock : m.highest;
+    uint64_t now = counted_from();
     if (later && deadline >= now)
         MUST(tw_reschedule_later_ns(m.loop, entry->handle, deadline - now));
     else
@@ -371,7 +390,7 @@ static void call_every(struct entry *entry, uint64_t interval)
 {
     if (is_timer(entry) || entry->pending)
         return;
-    uint64_t refused = m.supply.refused, now = m.clock > m.highest ? m.clock : m.highest;
+    uint64_t refused = m.supply.refused, now = counted_from();
     errno = 0;
     say("call %u every %" PRIu64, number(entry), interval);
     tw_handle handle = tw_call_every_ns(m.loop, interval, on_fire, entry);
@@ -392,6 +411,60 @@ static void call_in_context(struct entry *entry, double when, tw_context *contex
     say("call %u in a context at %" PRIu64, number(entry), deadline);
     scheduled(entry, handle, false, deadline, 0, context ? context : m.current, refused);
 }
+
+static void set_interval(struct entry *entry, uint64_t interval)
+{
+    const struct ledger_line *line =
+        entry->pending && !is_timer(entry) ? ledger_find(&m.ledger, number(entry)) : NULL;
+    bool is_periodic = line && !line->soon && entry->interval != 0;
+    say("interval of %u: %" PRIu64, number(entry), interval);
+    if (is_timer(entry))
+        return;
+    MUST(tw_set_interval_ns(m.loop, entry->handle, interval) == (is_periodic && interval != 0));
+    if (is_periodic && interval != 0)
+        entry->interval = interval;
+}
+
+#ifdef FUZZ_BETWEEN
+/* Somewhere in a window; an active timer that is in it already is left alone. */
+static void start_between(struct entry *entry, uint64_t earliest, uint64_t latest_ns)
+{
+    uint64_t refused = m.supply.refused;
+    if (!is_timer(entry) && entry->pending)
+        return;
+    errno = 0;
+    say("start %u between %" PRIu64 " and %" PRIu64, number(entry), earliest, latest_ns);
+    if (!is_timer(entry)) {
+        tw_handle handle =
+            tw_call_between_ns(m.loop, earliest, latest_ns, on_fire, entry);
+        uint64_t deadline = handle ? tw_when_ns(m.loop, handle) : 0;
+        MUST(!handle || (earliest <= deadline && deadline <= latest_ns));
+        if (latest_ns < earliest)
+            MUST(handle == 0 && errno == EINVAL);
+        else
+            scheduled(entry, handle, false, deadline, 0, m.current, refused);
+        return;
+    }
+    tw_timer *timer = timer_of(entry);
+    uint64_t before = tw_timer_when_ns(timer);
+    bool was_pending = entry->pending;
+    int result = tw_timer_start_between_ns(m.loop, timer, earliest, latest_ns);
+    uint64_t deadline = tw_timer_when_ns(timer);
+    if (latest_ns < earliest) {
+        MUST(result != 0 && errno == EINVAL && deadline == before);
+    } else if (result != 0) {
+        MUST(!was_pending && !tw_timer_active(timer));
+        MUST(!entry->own || errno != ENOMEM);
+        check_refusal(refused);
+    } else if (was_pending && earliest <= before && before <= latest_ns) {
+        MUST(deadline == before);
+    } else {
+        MUST(earliest <= deadline && deadline <= latest_ns);
+        entry->own = false;
+        enter(entry, false, deadline);
+    }
+}
+#endif
 
 static void check_stale(struct entry *entry)
 {
@@ -466,6 +539,10 @@ static uint64_t check_next(void)
         MUST(next == UINT64_MAX);
     else if (earliest != UINT64_MAX)
         MUST(next <= input_add(earliest, m.options.slack_ns));
+#ifdef FUZZ_EARLIEST
+    if (!ledger_has_soon(&m.ledger) && m.posts_waiting == 0)
+        MUST(tw_earliest_ns(m.loop) == earliest);
+#endif
 #ifdef FUZZ_SECOND_PART
     if (earliest <= m.highest)
         MUST(next <= m.highest); /* whatever the slack */
@@ -476,7 +553,7 @@ static uint64_t check_next(void)
 static void check_timeout(void)
 {
     uint64_t next = tw_next_ns(m.loop);
-    m.clock = m.clock > m.highest ? m.clock : m.highest;
+    m.clock = latest();
     int timeout = tw_timeout_ms(m.loop);
     if (next == UINT64_MAX)
         MUST(timeout == -1);
@@ -527,6 +604,57 @@ static void check(void)
     MUST(tw_context_current(m.loop) == m.current);
     check_references();
 }
+
+#ifdef FUZZ_FOREACH
+static struct {
+    size_t visits, most;
+    uint8_t seen[ENTRIES];
+} visited;
+
+static bool visit(void *arg, const tw_call_info *info)
+{
+    MUST(arg == &visited);
+    MUST(info->callback == on_fire);
+    const struct entry *entry = info->arg;
+    MUST(entry->pending && !visited.seen[number(entry)]++);
+    const struct ledger_line *line = ledger_find(&m.ledger, number(entry));
+    MUST(line->soon || info->when_ns == line->deadline);
+    MUST(info->timer == (is_timer(entry) ? entry->timer : NULL));
+    MUST(info->handle == (is_timer(entry) ? 0 : entry->handle));
+    MUST(info->interval_ns == (is_timer(entry) ? 0 : entry->interval));
+    MUST(info->context == (is_timer(entry) ? NULL : entry->context));
+    if (visited.visits % 64 == 0) { /* the loop is not changed meanwhile */
+        errno = 0;
+        MUST(tw_call_soon(m.loop, on_fire, NULL) == 0 && errno == EBUSY);
+        errno = 0;
+        MUST(tw_run(m.loop) == 0 && errno == EBUSY);
+    }
+    return ++visited.visits < visited.most;
+}
+
+static void look_at_each(void)
+{
+    unsigned most = input_byte(&m.input);
+    memset(&visited, 0, sizeof visited);
+    visited.most = most == 0 ? SIZE_MAX : most;
+    size_t expected = m.ledger.count < visited.most ? m.ledger.count : visited.most;
+    if (m.posts_waiting > 0)
+        return;
+    MUST(tw_foreach(m.loop, visit, &visited) == expected);
+    MUST(visited.visits == expected);
+}
+#endif
+
+#ifdef FUZZ_TRIM
+static void trim(void)
+{
+    size_t before = m.supply.bytes, freed = tw_trim(m.loop);
+    say("trim: %zu of %zu", freed, before);
+    MUST(m.supply.bytes == before - freed);
+    if (m.ledger.count == 0 && !m.frame && !tw_recording(m.loop))
+        MUST(m.supply.bytes < (size_t)1 << 20);
+}
+#endif
 
 /* ---------------------------------------------------------------------- memory */
 
@@ -610,10 +738,12 @@ static void steps(unsigned count);
 /* A periodic call is pending again before it is called. */
 static void schedule_again(struct entry *entry, uint64_t deadline)
 {
-    uint64_t now = tw_now_ns(m.loop), next = input_add(deadline, entry->interval);
-    if (next <= now && m.options.missed == TW_MISSED_SKIP)
-        next = input_add(deadline + (now - deadline) / entry->interval * entry->interval,
-                         entry->interval);
+    uint64_t now = tw_now_ns(m.loop), next = input_add(deadline, entry->interval), missed = 0;
+    if (next <= now && m.options.missed == TW_MISSED_SKIP) {
+        missed = (now - deadline) / entry->interval;
+        next = input_add(deadline + missed * entry->interval, entry->interval);
+    }
+    MUST(tw_missed(m.loop) == missed);
     enter(entry, false, next);
     MUST(tw_pending(m.loop, entry->handle));
     MUST(tw_when_ns(m.loop, entry->handle) == next);
@@ -668,6 +798,7 @@ static void on_fire(void *arg)
         if (entry->interval != 0 && !line.soon) {
             schedule_again(entry, line.deadline);
         } else {
+            MUST(tw_missed(m.loop) == 0);
             MUST(!tw_pending(m.loop, entry->handle));
             entry->stale = entry->handle;
             entry->context = NULL;
@@ -727,11 +858,11 @@ enum how { RUN, ADVANCE, RUN_MAX, RUN_FOR };
 
 static void run(enum how how, uint64_t limit)
 {
-    if (m.frame
+    bool nested = m.frame != NULL;
 #ifdef FUZZ_NESTED
-        && !m.options.nested
+    nested &= !m.options.nested;
 #endif
-    ) {
+    if (nested || m.cancelling) {
         errno = 0;
         MUST(tw_run(m.loop) == 0 && errno == EBUSY);
         errno = 0;
@@ -743,7 +874,7 @@ static void run(enum how how, uint64_t limit)
     }
     struct frame frame;
     size_t calls = 0;
-    m.highest = m.clock > m.highest ? m.clock : m.highest;
+    m.highest = latest();
     begin_frame(&frame, how == RUN_MAX ? (size_t)limit : SIZE_MAX);
     say("run at %" PRIu64 ", how %d, limit %" PRIu64, m.highest, how, limit);
     switch (how) {
@@ -777,14 +908,14 @@ static void run(enum how how, uint64_t limit)
 
 static void move_clock_by(uint64_t by)
 {
-    uint64_t before = m.clock > m.highest ? m.clock : m.highest;
+    uint64_t before = latest();
     m.clock = input_add(before, by);
     limit_step(before);
 }
 
 static void run_at_next(int64_t off)
 {
-    uint64_t next = check_next(), before = m.clock > m.highest ? m.clock : m.highest;
+    uint64_t next = check_next(), before = latest();
     if (m.frame || next == UINT64_MAX || next <= before)
         return;
     m.clock = next + (uint64_t)off;
@@ -877,6 +1008,56 @@ static void record(void)
     m.tape.count = 0;
     say("recording begins");
     MUST(tw_record_start(m.loop, tape_write, &m.tape) == 0 || errno == ENOMEM || m.dropping);
+}
+
+/* ----------------------------------------------------------- all that is pending */
+
+/* Handed back by tw_loop_free or tw_cancel_all. */
+static void on_drop(void *hook_arg, tw_callback *callback, void *arg)
+{
+    MUST(hook_arg == &m);
+    m.cancelled++;
+    if (callback == on_post) {
+        m.entries[(tw_post *)arg - m.posts].posted = 0;
+        m.posts_waiting--;
+        return;
+    }
+    struct entry *entry = arg;
+    MUST(callback == on_fire && entry->pending);
+    if (m.cancelling)
+        MUST(ledger_find(&m.ledger, number(entry))->order <= m.cancel_order);
+    strike(entry);
+    if (!is_timer(entry)) {
+        MUST(!tw_pending(m.loop, entry->handle));
+        entry->stale = entry->handle;
+        entry->context = NULL;
+    }
+    if (m.cancelling && m.work++ < MOST_WORK) {
+        steps(entry->steps);
+    } else if (m.dropping && entry->steps) {
+        errno = 0; /* nothing can be started any more */
+        MUST(tw_call_soon(m.loop, on_fire, entry) == 0 && errno == EBUSY);
+    }
+}
+
+/* Also from on_drop. */
+static void cancel_all(void)
+{
+    bool outer = m.cancelling;
+    uint64_t outer_order = m.cancel_order, posts_before = m.posts_sent;
+    size_t outer_count = m.cancelled;
+    say("cancel all of %zu", m.ledger.count);
+    m.cancelling = true;
+    m.cancelled = 0;
+    m.cancel_order = m.ledger.last_order;
+    MUST(tw_cancel_all(m.loop) == m.cancelled);
+    for (size_t i = 0; i < m.ledger.count; i++)
+        MUST(m.ledger.lines[i].order > m.cancel_order);
+    if (m.posts_made < posts_before)
+        m.posts_made = posts_before;
+    m.cancelling = outer;
+    m.cancel_order = outer_order;
+    m.cancelled = outer_count;
 }
 
 /* -------------------------------------------------------------------- the steps */
@@ -985,6 +1166,37 @@ static void step(void)
     case 25:
         m.callback_takes = input_byte(&m.input);
         break;
+    case 26:
+        cancel_all();
+        break;
+    case 27:
+        entry = any_entry();
+        set_interval(entry, any_delay());
+        break;
+    case 28: {
+        uint64_t reading = tw_update_now(m.loop);
+        MUST(reading == m.highest);
+        break;
+    }
+#ifdef FUZZ_BETWEEN
+    case 29: {
+        entry = any_entry();
+        entry->steps = any_steps();
+        uint64_t earliest = any_when(), width = any_delay();
+        start_between(entry, earliest, width == 1 ? earliest - 1 : input_add(earliest, width));
+        break;
+    }
+#endif
+#ifdef FUZZ_TRIM
+    case 30:
+        trim();
+        break;
+#endif
+#ifdef FUZZ_FOREACH
+    case 31:
+        look_at_each();
+        break;
+#endif
     default:
         break;
     }
@@ -999,22 +1211,6 @@ static void steps(unsigned count)
 }
 
 /* -------------------------------------------------------- beginning and ending */
-
-static void on_drop(void *hook_arg, tw_callback *callback, void *arg)
-{
-    MUST(hook_arg == &m);
-    if (callback == on_post) {
-        m.posts_waiting--;
-        return;
-    }
-    struct entry *entry = arg;
-    MUST(callback == on_fire && entry->pending);
-    strike(entry);
-    if (m.dropping && m.work++ < MOST_WORK && entry->steps) {
-        errno = 0; /* nothing can be started any more */
-        MUST(tw_call_soon(m.loop, on_fire, entry) == 0 && errno == EBUSY);
-    }
-}
 
 static uint64_t first_reading(unsigned byte)
 {
@@ -1050,6 +1246,12 @@ static bool begin(void)
         .on_drop = on_drop,
         .hook_arg = &m,
     };
+#ifdef FUZZ_NESTED
+    m.options.nested = flags & 64;
+#endif
+#ifdef FUZZ_CACHED_NOW
+    m.options.cached_now = flags & 128;
+#endif
     if (flags & 16)
         any_failures();
     m.check_often = flags & 32;
