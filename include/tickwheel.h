@@ -62,10 +62,11 @@
  *                delay or a past deadline is due at the next run; +infinity
  *                and UINT64_MAX are never due, but count as pending and can be
  *                cancelled.
- *     Misuse     A NULL loop, callback, handle-less call or timer that was not
- *                initialised is answered with EINVAL (`false`, 0, or nothing
- *                done, where the function returns no int; functions that only
- *                read may leave errno alone).
+ *     Misuse     A NULL loop, callback or timer, and a timer without a callback, is
+ *                answered with EINVAL (`false`, 0, or nothing done, where the
+ *                function returns no int; functions that only read may leave errno
+ *                alone). A timer that was neither initialised nor zeroed is not
+ *                noticed: what it holds is taken for what it is not.
  *     Cost       O(1) means constant and independent of the number of timers.
  *                Within the wheel's span (tick * 2^25: 9.8 hours with the
  *                default tick) insert, cancel and move are O(1); beyond it
@@ -108,7 +109,9 @@ typedef struct tw_context tw_context;
 typedef struct tw_stats tw_stats;
 
 /* A scheduled call. 0 is never a live one. A handle is a 32-bit generation and
- * a 32-bit index, and no handle of a loop is ever given out twice. */
+ * a 32-bit index, and no handle of a loop is ever given out twice. Each loop begins
+ * with another generation, so that a handle of one loop is, all but certainly, a
+ * stale one on another. */
 typedef uint64_t tw_handle;
 
 typedef void tw_callback(void *arg);
@@ -253,13 +256,16 @@ TW_API size_t tw_run(tw_loop *loop);
  * timers that are due have had their turn. */
 TW_API size_t tw_run_max(tw_loop *loop, size_t max_calls);
 
-/* The same as tw_run with the caller's own reading of the clock. A reading
- * below an earlier one counts as that earlier one; a jump forwards is caught
- * up with in order. */
+/* The same as tw_run with a reading of the loop's clock that the caller has taken
+ * already. A reading below an earlier one, tw_time_ns's among them, counts as that
+ * earlier one; a jump forwards is caught up with in order. A program whose time is
+ * not that of the loop's clock, a simulation's, gives the loop that clock as
+ * options.clock: relative starts, tw_time and tw_timeout_ms read it. */
 TW_API size_t tw_advance(tw_loop *loop, uint64_t now_ns);
 
 /* The clock reading at which to run next, UINT64_MAX if no run would ever do
- * anything. Never after the earliest deadline (plus options.slack_ns). It may
+ * anything. Never after the earliest deadline, plus options.slack_ns if that has not
+ * come by the latest reading of the clock. It may
  * be before it, when a large number of timers has to move closer on the way, or
  * when what was due then has been cancelled: that run makes no calls.
  * Cost: O(1). */
@@ -451,7 +457,8 @@ TW_API tw_context *tw_context_set(tw_loop *loop, tw_context *context);
  * memory that it can do without, in runs. */
 struct tw_allocator {
     /* At least `bytes` bytes, a multiple of `alignment` (a power of two of at
-     * most 2 MiB), or NULL. Blocks of 2 MiB and more are worth huge pages. */
+     * most 2 MiB), or NULL. Memory that is not aligned so is given back and counts
+     * as none. Blocks of 2 MiB and more are worth huge pages. */
     void *(*alloc)(void *allocator_arg, size_t bytes, size_t alignment);
     void (*free)(void *allocator_arg, void *memory, size_t bytes);
     void *allocator_arg;
@@ -472,7 +479,8 @@ struct tw_options {
     uint64_t tick_ns;     /* grain of the wheel, rounded up to a power of two; 0: 2^20, about
                              1.05 ms. At most 2^63. Costs, not accuracy: a tenth of the shortest
                              common timeout is a good choice */
-    uint64_t slack_ns;    /* how far tw_next_ns may put a wake-up off, to coalesce; 0: not at all */
+    uint64_t slack_ns;    /* how far tw_next_ns may put a wake-up off, to coalesce; 0: not at all.
+                             What is due already is not put off */
     size_t reserve;       /* timers to make room for at once, as tw_reserve */
     size_t max_pending;   /* a start beyond it fails with ENOBUFS; 0: no cap */
     uint64_t (*clock)(void *clock_arg); /* ns; NULL: CLOCK_MONOTONIC */
@@ -482,6 +490,7 @@ struct tw_options {
     uint64_t slow_callback_ns;          /* a callback that takes so long is told to on_slow; 0: off.
                                            Costs two readings of the clock a callback */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
+                                        /* after the callback, which may have freed what arg points to */
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg); /* see tw_loop_free
                                                                           and tw_cancel_all */
     void *hook_arg;

@@ -10,17 +10,32 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define HUGE_PAGE ((size_t)2 << 20)
+
+/* The whole pages of a block, pages being of so many bytes. */
+struct page_span {
+    uintptr_t begin;
+    size_t bytes;
+};
+
+static inline struct page_span huge_pages_span(uintptr_t block, size_t bytes, uintptr_t page)
+{
+    uintptr_t begin = (block + page - 1) & ~(page - 1);
+    uintptr_t end = (block + bytes) & ~(page - 1);
+    return (struct page_span){begin, end > begin ? end - begin : 0};
+}
 
 /* For the whole pages of a block that could hold a huge one. A hint. */
 static inline void huge_pages_ask(void *block, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
     if (bytes >= HUGE_PAGE) {
-        uintptr_t begin = ((uintptr_t)block + 4095) & ~(uintptr_t)4095;
-        uintptr_t end = ((uintptr_t)block + bytes) & ~(uintptr_t)4095;
-        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        struct page_span span = huge_pages_span((uintptr_t)block, bytes, page);
+        if (span.bytes > 0)
+            (void)madvise((void *)span.begin, span.bytes, MADV_HUGEPAGE);
     }
 #else
     (void)block, (void)bytes;

@@ -8,16 +8,18 @@
  * A loop's first block is the loop itself, and it is the last to be freed. So
  * the arena is destroyed when no block is left in it.
  */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
+#endif
 
 #include "tickwheel_jemalloc.h"
 
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "huge_pages.h"
+#include "options.h"
 
 struct arena {
     unsigned index;
@@ -76,18 +78,12 @@ static struct arena *arena_new(void)
 
 tw_loop *tw_jemalloc_loop_new(const tw_options *given, unsigned *index)
 {
-    tw_options options = {.size = sizeof options};
-    if (given && given->size > sizeof options) {
-        errno = EINVAL; /* of a later version */
-        return NULL;
-    }
-    if (given)
-        memcpy(&options, given, given->size);
-    options.size = sizeof options;
-    if (options.allocator || (given && given->size < sizeof given->size)) {
+    tw_options options;
+    if (options_copy(given, &options) != 0 || options.allocator) {
         errno = EINVAL;
         return NULL;
     }
+    options.size = sizeof options;
     struct arena *arena = arena_new();
     if (!arena) {
         errno = ENOMEM;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "options.h"
+
 #define DEFAULT_TICK_NS ((uint64_t)1 << 20)
 
 static uint64_t monotonic_clock(void *arg)
@@ -93,22 +95,11 @@ static void lock_allocator(tw_loop *loop)
         (tw_allocator){.alloc = given_alloc, .free = given_free, .allocator_arg = loop};
 }
 
-/* Copies what the caller's struct has and this one knows; the rest is 0. */
+/* 0, or -1 if an option is out of its range. */
 static int read_options(const tw_options *given, tw_options *out)
 {
-    *out = (tw_options){0};
-    if (!given)
-        return 0;
-    if (given->size < offsetof(tw_options, slack_ns))
-        return -1; /* not even the first option: size was not set */
-    /* Whole words: half a pointer is none. */
-    size_t known = given->size < sizeof *out ? given->size : sizeof *out;
-    memcpy(out, given, known / sizeof(void *) * sizeof(void *));
-    /* A later version's options must not be ignored silently. */
-    for (size_t i = sizeof *out; i < given->size; i++) {
-        if (((const unsigned char *)given)[i] != 0)
-            return -1;
-    }
+    if (options_copy(given, out) != 0)
+        return -1;
     if (out->tick_ns > (uint64_t)1 << 63)
         return -1;
     if (out->clock_id != TW_CLOCK_MONOTONIC && (out->clock_id != TW_CLOCK_BOOTTIME || out->clock))
@@ -166,7 +157,7 @@ tw_loop *tw_loop_new(const tw_options *given)
     loop->hook_arg = options.hook_arg;
     loop->now_ns = loop_read_clock(loop);
     runner_init(loop, options.clock_id);
-    pool_init(&loop->pool, &loop->memory);
+    pool_init(&loop->pool, &loop->memory, port_next_number());
     calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns);
     if (options.allocator)
         lock_allocator(loop);

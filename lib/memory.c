@@ -24,7 +24,12 @@ void memory_init(struct memory *memory, const tw_allocator *allocator)
 void *memory_alloc(struct memory *memory, size_t bytes, size_t alignment)
 {
     TW_ASSERT(bytes % alignment == 0);
-    void *block = memory->allocator.alloc(memory->allocator.allocator_arg, bytes, alignment);
+    const tw_allocator *allocator = &memory->allocator;
+    void *block = allocator->alloc(allocator->allocator_arg, bytes, alignment);
+    if (TW_UNLIKELY((uintptr_t)block % alignment != 0)) {
+        allocator->free(allocator->allocator_arg, block, bytes); /* of no use here */
+        block = NULL;
+    }
     if (block)
         memory->bytes += bytes;
     return block;
@@ -41,7 +46,7 @@ void memory_free(struct memory *memory, void *block, size_t bytes)
 void memory_touch(void *block, size_t bytes)
 {
     volatile char *byte = block;
-    for (size_t i = 0; i < bytes; i += 4096)
+    for (size_t i = 0; i < bytes; i += 4096) /* no system has smaller ones */
         byte[i] = 0;
 }
 

@@ -14,7 +14,8 @@ struct memory {
 /* NULL: malloc. */
 void memory_init(struct memory *memory, const tw_allocator *allocator);
 
-/* bytes is a multiple of alignment, a power of two. NULL if there is none. */
+/* bytes is a multiple of alignment, a power of two. NULL if there is none, or if the
+ * allocator's is not aligned so. */
 void *memory_alloc(struct memory *memory, size_t bytes, size_t alignment);
 
 /* block may be NULL. */

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
-void pool_init(struct pool *pool, struct memory *memory)
+void pool_init(struct pool *pool, struct memory *memory, unsigned number)
 {
-    *pool = (struct pool){.memory = memory};
+    /* The golden ratio's multiples lie as far apart as so many numbers can. */
+    uint32_t generation = (uint32_t)number * 0x9E3779B1u & 0x7FFFFFFEu;
+    *pool = (struct pool){.memory = memory, .first_generation = generation};
 }
 
 static uint32_t slab_nodes(unsigned slab)
@@ -22,7 +24,7 @@ void pool_free(struct pool *pool)
     for (unsigned i = 0; i < pool->slab_count; i++)
         memory_free(pool->memory, pool->slabs[i], slab_bytes(i));
     memory_free(pool->memory, pool->slabs, pool->directory * sizeof *pool->slabs);
-    pool_init(pool, pool->memory);
+    *pool = (struct pool){.memory = pool->memory, .first_generation = pool->first_generation};
 }
 
 static int pool_grow_directory(struct pool *pool)
@@ -74,6 +76,6 @@ struct node *pool_take_fresh(struct pool *pool)
         return NULL;
     uint32_t index = pool->used++;
     struct node *node = pool_at(pool, index);
-    *node = (struct node){.index = index};
+    *node = (struct node){.index = index, .generation = pool->first_generation};
     return node;
 }

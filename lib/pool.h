@@ -4,7 +4,8 @@
  * A handle is | generation (32) | index (32) |. A node's generation goes up by
  * one when it is taken and again when it is given back, so that it is odd while
  * a call is pending, and no handle is ever right twice. A node whose generation
- * would wrap is retired: 64 bytes lost in two billion uses.
+ * would wrap is retired: 64 bytes lost in a billion uses, or two. Each pool begins
+ * with another generation, so that handles of one are stale in another.
  *
  *     index  0..63   64..191   192..447  ...  32704..65471   65472..98239
  *     slab   0       1         2              9               10           ...
@@ -39,10 +40,12 @@ struct pool {
     uint32_t room;              /* nodes in all slabs */
     uint32_t taken;             /* nodes in use now */
     uint32_t retired;           /* nodes out of use for good */
+    uint32_t first_generation;  /* of a node that was never taken: even, below 2^31 */
     struct memory *memory;
 };
 
-void pool_init(struct pool *pool, struct memory *memory);
+/* number: of the loop. */
+void pool_init(struct pool *pool, struct memory *memory, unsigned number);
 void pool_free(struct pool *pool);
 
 /* Makes room for `nodes` nodes in use at once. touch: also its page faults.

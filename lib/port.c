@@ -1,4 +1,6 @@
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
+#endif
 
 #include "port.h"
 
@@ -42,6 +44,12 @@ uint64_t port_clock_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+unsigned port_next_number(void)
+{
+    static atomic_uint next;
+    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
 }
 
 unsigned port_next_tag(void)

@@ -65,4 +65,7 @@ uint64_t port_clock_ns(void);
 /* A number that differs between the first eight loops of a process, and on. */
 unsigned port_next_tag(void);
 
+/* One that differs between all loops of a process, up to 2^32. */
+unsigned port_next_number(void);
+
 #endif

@@ -27,50 +27,55 @@ struct id_slot {
     uint32_t id;
 };
 
-struct recorder {
-    int (*write)(void *arg, const void *bytes, size_t count);
-    void *arg;
-    pid_t process;       /* that began the recording, and alone may write */
-    struct trace_codec codec;
+/* Which id each timer has. */
+struct ids {
     struct id_slot *slots;
     uint32_t *spare;
     uint32_t slot_count; /* a power of two; also what there is room for in spare */
     uint32_t spare_count;
     uint32_t held;       /* ids in use */
     uint32_t given;      /* ids ever given out: the next new one */
+};
+
+struct recorder {
+    int (*write)(void *arg, const void *bytes, size_t count);
+    void *arg;
+    pid_t process;       /* that began the recording, and alone may write */
+    struct trace_codec codec;
+    struct ids ids;
     size_t used;         /* bytes of the buffer */
     unsigned char buffer[BUFFER_BYTES];
 };
 
 /* ----------------------------------------------------------------------- ids */
 
-static uint32_t home(const struct recorder *recorder, uintptr_t key)
+static uint32_t home(const struct ids *ids, uintptr_t key)
 {
     uint64_t mixed = (uint64_t)key * 0x9E3779B97F4A7C15u;
-    return (uint32_t)(mixed >> 32) & (recorder->slot_count - 1);
+    return (uint32_t)(mixed >> 32) & (ids->slot_count - 1);
 }
 
 /* Where the key is, or would be put. */
-static struct id_slot *find_slot(const struct recorder *recorder, uintptr_t key)
+static struct id_slot *find_slot(const struct ids *ids, uintptr_t key)
 {
-    uint32_t at = home(recorder, key);
-    while (recorder->slots[at].key != 0 && recorder->slots[at].key != key)
-        at = (at + 1) & (recorder->slot_count - 1);
-    return &recorder->slots[at];
+    uint32_t at = home(ids, key);
+    while (ids->slots[at].key != 0 && ids->slots[at].key != key)
+        at = (at + 1) & (ids->slot_count - 1);
+    return &ids->slots[at];
 }
 
-static void ids_free(struct recorder *recorder, struct memory *memory)
+static void ids_free(struct ids *ids, struct memory *memory)
 {
-    memory_free(memory, recorder->slots, recorder->slot_count * sizeof *recorder->slots);
-    memory_free(memory, recorder->spare, recorder->slot_count * sizeof *recorder->spare);
+    memory_free(memory, ids->slots, ids->slot_count * sizeof *ids->slots);
+    memory_free(memory, ids->spare, ids->slot_count * sizeof *ids->spare);
 }
 
 /* Twice the room, or the first. 0, or -1 if there is no memory. */
-static int ids_grow(struct recorder *recorder, struct memory *memory)
+static int ids_grow(struct ids *ids, struct memory *memory)
 {
-    if (recorder->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
+    if (ids->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
         return -1;
-    struct recorder grown = {.slot_count = recorder->slot_count * 2};
+    struct ids grown = {.slot_count = ids->slot_count * 2};
     if (grown.slot_count == 0)
         grown.slot_count = FIRST_SLOTS;
     size_t bytes = grown.slot_count * sizeof *grown.slots;
@@ -81,47 +86,48 @@ static int ids_grow(struct recorder *recorder, struct memory *memory)
         return -1;
     }
     memset(grown.slots, 0, bytes);
-    for (uint32_t i = 0; i < recorder->slot_count; i++) {
-        if (recorder->slots[i].key != 0)
-            *find_slot(&grown, recorder->slots[i].key) = recorder->slots[i];
+    for (uint32_t i = 0; i < ids->slot_count; i++) {
+        if (ids->slots[i].key != 0)
+            *find_slot(&grown, ids->slots[i].key) = ids->slots[i];
     }
-    if (recorder->spare_count > 0)
-        memcpy(grown.spare, recorder->spare, recorder->spare_count * sizeof *grown.spare);
-    ids_free(recorder, memory);
-    recorder->slots = grown.slots;
-    recorder->spare = grown.spare;
-    recorder->slot_count = grown.slot_count;
+    if (ids->spare_count > 0)
+        memcpy(grown.spare, ids->spare, ids->spare_count * sizeof *grown.spare);
+    ids_free(ids, memory);
+    grown.spare_count = ids->spare_count;
+    grown.held = ids->held;
+    grown.given = ids->given;
+    *ids = grown;
     return 0;
 }
 
 /* A slot for a key that has none; NULL: there is no memory. */
-static struct id_slot *id_give(struct recorder *recorder, struct memory *memory, uintptr_t key)
+static struct id_slot *id_give(struct ids *ids, struct memory *memory, uintptr_t key)
 {
-    if (recorder->held >= recorder->slot_count / 2 && ids_grow(recorder, memory) != 0)
+    if (ids->held >= ids->slot_count / 2 && ids_grow(ids, memory) != 0)
         return NULL;
-    struct id_slot *slot = find_slot(recorder, key);
+    struct id_slot *slot = find_slot(ids, key);
     slot->key = key;
-    slot->id = recorder->spare_count > 0 ? recorder->spare[--recorder->spare_count]
-                                         : recorder->given++;
-    recorder->held++;
+    slot->id = ids->spare_count > 0 ? ids->spare[--ids->spare_count]
+                                         : ids->given++;
+    ids->held++;
     return slot;
 }
 
 /* Empties the slot, and closes the gap: what follows and could be in it moves up. */
-static void id_release(struct recorder *recorder, struct id_slot *slot)
+static void id_release(struct ids *ids, struct id_slot *slot)
 {
-    uint32_t mask = recorder->slot_count - 1;
-    uint32_t gap = (uint32_t)(slot - recorder->slots);
-    recorder->spare[recorder->spare_count++] = slot->id;
-    recorder->held--;
-    for (uint32_t at = (gap + 1) & mask; recorder->slots[at].key != 0; at = (at + 1) & mask) {
-        uint32_t wanted = home(recorder, recorder->slots[at].key);
+    uint32_t mask = ids->slot_count - 1;
+    uint32_t gap = (uint32_t)(slot - ids->slots);
+    ids->spare[ids->spare_count++] = slot->id;
+    ids->held--;
+    for (uint32_t at = (gap + 1) & mask; ids->slots[at].key != 0; at = (at + 1) & mask) {
+        uint32_t wanted = home(ids, ids->slots[at].key);
         if (((at - wanted) & mask) >= ((at - gap) & mask)) {
-            recorder->slots[gap] = recorder->slots[at];
+            ids->slots[gap] = ids->slots[at];
             gap = at;
         }
     }
-    recorder->slots[gap].key = 0;
+    ids->slots[gap].key = 0;
 }
 
 /* ----------------------------------------------------------- switching on and off */
@@ -141,7 +147,7 @@ static void recorder_free(tw_loop *loop)
 {
     struct recorder *recorder = loop->recorder;
     set_recorder(loop, NULL);
-    ids_free(recorder, &loop->memory);
+    ids_free(&recorder->ids, &loop->memory);
     memory_free(&loop->memory, recorder, recorder_bytes());
 }
 
@@ -191,7 +197,7 @@ int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, si
         recorder->write = write;
         recorder->arg = arg;
         recorder->process = getpid();
-        if (ids_grow(recorder, &loop->memory) != 0) {
+        if (ids_grow(&recorder->ids, &loop->memory) != 0) {
             memory_free(&loop->memory, recorder, recorder_bytes());
             error = ENOMEM;
         }
@@ -259,7 +265,7 @@ void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
         return;
     }
     struct recorder *recorder = loop->recorder;
-    struct id_slot *slot = find_slot(recorder, (uintptr_t)timer);
+    struct id_slot *slot = find_slot(&recorder->ids, (uintptr_t)timer);
     bool starts = op == TRACE_START || op == TRACE_MOVE || op == TRACE_SOON;
     if (slot->key == 0) {
         /* Pending since before the recording began: unknown until it is moved. */
@@ -267,7 +273,7 @@ void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
             return;
         if (op == TRACE_MOVE)
             op = TRACE_START;
-        slot = id_give(recorder, &loop->memory, (uintptr_t)timer);
+        slot = id_give(&recorder->ids, &loop->memory, (uintptr_t)timer);
         if (!slot) {
             give_up(loop, ENOMEM);
             return;
@@ -275,14 +281,14 @@ void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
     }
     uint32_t id = slot->id;
     if (op == TRACE_STOP || op == TRACE_FIRE)
-        id_release(recorder, slot);
+        id_release(&recorder->ids, slot);
     bool timed = op == TRACE_START || op == TRACE_MOVE;
     append_event(loop, op, id, timed ? timer->deadline_ : 0);
 }
 
 void record_forget(tw_loop *loop, const tw_timer *timer)
 {
-    struct id_slot *slot = find_slot(loop->recorder, (uintptr_t)timer);
+    struct id_slot *slot = find_slot(&loop->recorder->ids, (uintptr_t)timer);
     if (slot->key != 0)
-        id_release(loop->recorder, slot);
+        id_release(&loop->recorder->ids, slot);
 }

@@ -212,10 +212,9 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
     if (!may_run(loop))
         return 0;
     now_ns = bits_clamp_now(now_ns);
-    if (now_ns > loop->now_ns)
-        loop->now_ns = now_ns;
-    if (loop->now_ns > loop->clock_ns)
-        loop->clock_ns = loop->now_ns;
+    if (now_ns > loop->clock_ns)
+        loop->clock_ns = now_ns;
+    loop->now_ns = loop->clock_ns;
     loop_record(loop, TRACE_RUN, NULL);
     if (TW_UNLIKELY(loop->awaited))
         runner_begin(loop);
@@ -228,12 +227,10 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
 
 TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
 {
-    if (now_ns < loop->now_ns || post_arrived(&loop->posts) ||
+    if (now_ns < loop->clock_ns || post_arrived(&loop->posts) ||
         !calendar_pass(&loop->calendar, now_ns))
         return run_whole(loop, now_ns, max_calls);
-    loop->now_ns = now_ns;
-    if (now_ns > loop->clock_ns)
-        loop->clock_ns = now_ns;
+    loop->now_ns = loop->clock_ns = now_ns;
     TW_ASSERT_SOUND(loop);
     return 0;
 }
@@ -275,17 +272,17 @@ uint64_t tw_next_ns(tw_loop *loop)
     if (loop_pending(loop) == 0)
         return BITS_NEVER;
     uint64_t next = calendar_next_ns(calendar);
-    if (next == BITS_NEVER)
-        return BITS_NEVER;
+    if (next <= loop->clock_ns || next == BITS_NEVER)
+        return next; /* what is due already is not put off */
     return bits_clamp_now(bits_add_saturated(next, loop->slack_ns));
 }
 
 int tw_timeout_ms(tw_loop *loop)
 {
+    uint64_t now_ns = loop ? loop_read_clock(loop) : 0;
     uint64_t next_ns = tw_next_ns(loop);
     if (next_ns == BITS_NEVER)
         return -1;
-    uint64_t now_ns = loop_read_clock(loop);
     if (next_ns <= now_ns)
         return 0;
     uint64_t wait_ns = next_ns - now_ns;

@@ -103,8 +103,9 @@ static void set_alarm(tw_loop *loop, uint64_t when_ns)
 /* Gets ready to sleep. false: there is something to do at once. */
 static bool rest(tw_loop *loop)
 {
+    uint64_t now_ns = loop_read_clock(loop); /* first: what is due by it is not put off */
     uint64_t next_ns = tw_next_ns(loop);
-    if (next_ns <= loop_read_clock(loop))
+    if (next_ns <= now_ns)
         return false;
     set_alarm(loop, next_ns);
     post_reader_is(&loop->posts, loop->runner.wake_owed ? POST_WOKEN : POST_ASLEEP);

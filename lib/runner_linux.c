@@ -12,7 +12,9 @@
  * epoll_wait takes away by telling of it, and the counter grows, one a wake-up,
  * towards 2^64. So a wake-up costs the loop one system call, not two.
  */
+#ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
+#endif
 
 #include <errno.h>
 #include <sys/epoll.h>

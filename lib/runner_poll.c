@@ -2,7 +2,9 @@
  * runner_poll: poll and a pipe, for POSIX systems without descriptors that tell
  * time. wait_fd is the end of the pipe that is read, wake_fd the other one.
  */
+#ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
+#endif
 
 #include <errno.h>
 #include <fcntl.h>

@@ -53,6 +53,21 @@ Test(advance, runs_what_is_due_at_the_callers_reading)
     loop_free(the_loop);
 }
 
+Test(advance, reading_below_what_the_clock_has_answered_counts_as_that)
+{
+    the_loop = loop_new();
+    tw_call_at_ns(the_loop, START + SECOND, record, ID(1));
+    clock_ns = START + 2 * SECOND;
+    cr_assert_eq(tw_time_ns(the_loop), START + 2 * SECOND);
+    cr_assert_eq(tw_advance(the_loop, START + 1), 1, "time has come to START + 2 s");
+    cr_assert_eq(tw_now_ns(the_loop), START + 2 * SECOND);
+    clock_ns = START + 3 * SECOND;
+    tw_call_later_ns(the_loop, 0, record, ID(2));       /* reads it, too */
+    cr_assert_eq(tw_advance(the_loop, START + 2 * SECOND), 1);
+    cr_assert_eq(tw_now_ns(the_loop), START + 3 * SECOND);
+    loop_free(the_loop);
+}
+
 /* ------------------------------------------------------------------ tw_next_ns */
 
 Test(next, nothing_pending_is_never)
@@ -352,5 +367,60 @@ Test(slack, what_is_due_at_once_is_not_put_off_and_never_stays_never)
     tw_run(the_loop);
     tw_reschedule_at_ns(the_loop, never, NEVER - 1);
     cr_assert_geq(tw_next_ns(the_loop), NEVER - 1, "the sum saturates");
+    loop_free(the_loop);
+}
+
+static void expect_due_now(const char *what)
+{
+    cr_assert_leq(tw_next_ns(the_loop), clock_ns, "%s: not due", what);
+    cr_assert_eq(tw_timeout_ms(the_loop), 0, "%s: not due", what);
+}
+
+Test(slack, what_is_due_already_is_not_put_off)
+{
+    tw_options options = test_options();
+    tw_timer timer;
+
+    options.slack_ns = 100 * MS;
+    options.missed = TW_MISSED_CATCH_UP;
+    the_loop = loop_with(&options);
+    tw_call_later_ns(the_loop, 0, record, ID(1));
+    expect_due_now("a delay of 0");
+    cr_assert_eq(tw_run(the_loop), 1);
+    tw_call_at_ns(the_loop, START - SECOND, record, ID(1));
+    expect_due_now("a past deadline");
+    cr_assert_eq(tw_run(the_loop), 1);
+    tw_timer_init(&timer, record, ID(1));
+    tw_timer_start_at_ns(the_loop, &timer, 0);
+    expect_due_now("an embedded one");
+    cr_assert_eq(tw_run(the_loop), 1);
+    for (int i = 0; i < 3; i++) {
+        tw_call_at_ns(the_loop, START + SECOND, record, ID(1));
+    }
+    clock_ns = START + SECOND;
+    cr_assert_eq(tw_run_max(the_loop, 1), 1);
+    expect_due_now("what tw_run_max left");
+    cr_assert_eq(tw_run(the_loop), 2);
+    tw_call_every_ns(the_loop, MS, record, ID(1));
+    cr_assert_eq(run_at(the_loop, clock_ns + 3 * MS), 1);
+    expect_due_now("a missed periodic call");
+    cr_assert_eq(tw_run(the_loop), 1);
+    cr_assert_eq(tw_run(the_loop), 1);
+    cr_assert_eq(tw_next_ns(the_loop), clock_ns + MS + 100 * MS, "not due: put off");
+    loop_free(the_loop);
+}
+
+Test(slack, what_has_become_due_by_the_timeouts_own_reading_is_due)
+{
+    tw_options options = test_options();
+
+    options.slack_ns = SECOND;
+    the_loop = loop_with(&options);
+    tw_call_later_ns(the_loop, 10 * MS, record, ID(1));
+    clock_ns = START + 9 * MS;
+    cr_assert_eq(tw_timeout_ms(the_loop), 1001);
+    clock_ns = START + 10 * MS;
+    cr_assert_eq(tw_timeout_ms(the_loop), 0);
+    cr_assert_leq(tw_next_ns(the_loop), clock_ns);
     loop_free(the_loop);
 }

@@ -411,3 +411,32 @@ Test(exactly_once, call_cancelled_by_the_drop_hook_is_not_dropped_too)
         cr_assert_eq(outcome[i], 1, "call %zu had %d outcomes", (size_t)i, outcome[i]);
     }
 }
+
+/* Two loops, or eight, whose calls are started in the same order. */
+Test(other_loop, handles_of_another_loop_are_stale)
+{
+    enum { LOOPS = 8, CALLS = 300 };
+    static tw_loop *loops[LOOPS];
+    static tw_handle handles[LOOPS][CALLS];
+
+    for (int i = 0; i < LOOPS; i++) {
+        loops[i] = loop_new();
+        for (uintptr_t j = 0; j < CALLS; j++) {
+            handles[i][j] = tw_call_later_ns(loops[i], SECOND, record, ID(j));
+        }
+    }
+    for (int i = 0; i < LOOPS; i++) {
+        for (int j = 0; j < LOOPS * CALLS; j++) {
+            tw_handle other = handles[j / CALLS][j % CALLS];
+            bool own = j / CALLS == i;
+            REQUIRE(tw_pending(loops[i], other) == own, "loop %d, handle %d", i, j);
+            REQUIRE((tw_when_ns(loops[i], other) != NEVER) == own, "loop %d, handle %d", i, j);
+            REQUIRE(own || !tw_reschedule_at_ns(loops[i], other, 0), "loop %d, handle %d", i, j);
+            REQUIRE(own || !tw_cancel(loops[i], other), "loop %d, handle %d", i, j);
+        }
+        cr_assert_eq(tw_pending_count(loops[i]), CALLS);
+    }
+    for (int i = 0; i < LOOPS; i++) {
+        tw_loop_free(loops[i]);
+    }
+}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <tickwheel_jemalloc.h>
 
 static void nothing(void *arg)
@@ -114,4 +115,32 @@ Test(jemalloc, options_are_the_loops)
     cr_assert_eq(tw_call_soon(loop, nothing, NULL), 0);
     cr_assert_eq(errno, ENOBUFS);
     tw_loop_free(loop);
+}
+
+/* As tests/contract/options.c has it of tw_loop_new. */
+Test(jemalloc, options_of_any_version_are_read_as_tw_loop_new_reads_them)
+{
+    union {
+        tw_options options;
+        unsigned char bytes[sizeof(tw_options) + 64];
+    } longer = {.options = {.size = sizeof longer, .max_pending = 1}};
+    tw_loop *loop = tw_jemalloc_loop_new(&longer.options, NULL);
+    cr_assert_not_null(loop, "a later version's options that are all 0");
+    tw_loop_free(loop);
+
+    longer.bytes[sizeof longer - 1] = 1;
+    errno = 0;
+    cr_assert_null(tw_jemalloc_loop_new(&longer.options, NULL));
+    cr_assert_eq(errno, EINVAL);
+
+    for (size_t size = 0; size <= offsetof(tw_options, reserve); size++) {
+        tw_options options = {.size = size, .tick_ns = 1024};
+        errno = 0;
+        tw_loop *mine = tw_jemalloc_loop_new(&options, NULL);
+        tw_loop *plain = tw_loop_new(&options);
+        cr_assert_eq(mine == NULL, plain == NULL, "size %zu", size);
+        cr_assert(mine || errno == EINVAL);
+        tw_loop_free(mine);
+        tw_loop_free(plain);
+    }
 }

@@ -268,6 +268,21 @@ Test(descriptor, may_come_later_by_the_slack_but_not_for_soon_calls)
     end(&outer);
 }
 
+Test(descriptor, is_readable_for_what_is_due_whatever_the_slack)
+{
+    tw_options options = {.size = sizeof options, .slack_ns = HOUR};
+    struct outer outer;
+    begin(&outer, tw_loop_new(&options));
+    tw_call_at(outer.loop, 0, count, &outer.calls);
+    cr_assert(readable(&outer));
+    tw_call_at(outer.loop, 0, count, &outer.calls);
+    cr_assert_eq(tw_run_max(outer.loop, 1), 1);
+    cr_assert(readable(&outer), "one is left");
+    cr_assert_eq(tw_run(outer.loop), 1);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
 Test(descriptor, keeps_to_the_cap_of_pending_timers)
 {
     tw_options options = {.size = sizeof options, .max_pending = 2};

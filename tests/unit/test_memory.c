@@ -1,5 +1,10 @@
 /* memory: counting what is held; port: what every system must give. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* for huge_pages.h */
+#endif
 #include "support.h"
+
+#include "huge_pages.h"
 
 Test(memory, bytes_are_those_given_out_and_not_given_back)
 {
@@ -20,6 +25,55 @@ Test(memory, failed_allocation_is_not_counted)
     allocations_left = 0;
     cr_assert_null(memory_alloc(&memory, 64, 64));
     cr_assert_eq(memory.bytes, 0u);
+}
+
+static void *shifted_alloc(void *arg, size_t bytes, size_t alignment)
+{
+    (void)alignment;
+    *(int *)arg += 1;
+    char *block = malloc(bytes + 8);
+    return block ? block + 8 : NULL;
+}
+
+static void shifted_free(void *arg, void *block, size_t bytes)
+{
+    (void)bytes;
+    *(int *)arg -= 1;
+    free((char *)block - 8);
+}
+
+Test(memory, misaligned_memory_is_given_back_and_counts_as_none)
+{
+    int held = 0;
+    tw_allocator allocator = {shifted_alloc, shifted_free, &held};
+    struct memory memory;
+    memory_init(&memory, &allocator);
+    cr_assert_null(memory_alloc(&memory, 64, 64));
+    cr_assert_eq(held, 0);
+    cr_assert_eq(memory.bytes, 0u);
+    void *block = memory_alloc(&memory, 64, 8);
+    cr_assert_not_null(block);
+    memory_free(&memory, block, 64);
+
+    tw_options options = {.size = sizeof options, .allocator = &allocator};
+    errno = 0;
+    cr_assert_null(tw_loop_new(&options));
+    cr_assert_eq(errno, ENOMEM);
+    cr_assert_eq(held, 0);
+}
+
+/* A span that begins or ends within a page is refused by the system as a whole. */
+Test(memory, huge_pages_are_asked_for_whole_pages_of_any_size)
+{
+    for (uintptr_t page = 4096; page <= 65536; page *= 2) {
+        for (uintptr_t block = 64; block < 2 * page; block += 4096 - 64) {
+            struct page_span span = huge_pages_span(block, HUGE_PAGE, page);
+            REQUIRE(span.begin % page == 0 && span.bytes % page == 0);
+            REQUIRE(span.begin >= block && span.begin + span.bytes <= block + HUGE_PAGE);
+            REQUIRE(span.bytes + 2 * page > HUGE_PAGE);
+        }
+    }
+    cr_assert_eq(huge_pages_span(1, 4096, 65536).bytes, 0u, "no whole page");
 }
 
 Test(memory, default_allocator_aligns)

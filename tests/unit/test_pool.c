@@ -7,7 +7,7 @@ static struct pool pool;
 static void begin(void)
 {
     memory = unit_memory();
-    pool_init(&pool, &memory);
+    pool_init(&pool, &memory, 0);
 }
 
 static void end(void)
