@@ -188,12 +188,11 @@ static void drop_timer(tw_loop *loop, tw_timer *timer)
     context_release(context);
 }
 
-/* Hands over what other threads have posted by now. Answers how many. */
-static size_t drop_posts(tw_loop *loop)
+/* Hands over what other threads have posted. Answers how many. */
+static size_t drop_posts(tw_loop *loop, struct post_queue *posts)
 {
     size_t dropped = 0;
-    post_collect(&loop->posts);
-    for (struct post post; post_next(&loop->posts, &post); dropped++)
+    for (struct post post; post_next(posts, &post); dropped++)
         drop(loop, post.callback, post.arg);
     return dropped;
 }
@@ -235,6 +234,9 @@ size_t tw_cancel_all(tw_loop *loop)
     bool dropping = loop->dropping;
     loop->dropping = true;
     gather(loop);
+    post_collect(&loop->posts);
+    struct post_queue posts = {.taken = loop->posts.taken};
+    loop->posts.taken = NULL;
     uint64_t last = calendar->sequence;
     size_t dropped = 0;
     const tw_timer *first;
@@ -244,7 +246,7 @@ size_t tw_cancel_all(tw_loop *loop)
         dropped++;
         drop_timer(loop, calendar_next_soon(calendar));
     }
-    dropped += drop_posts(loop);
+    dropped += drop_posts(loop, &posts);
     loop->dropping = dropping;
     TW_ASSERT_SOUND(loop);
     return dropped;
@@ -271,7 +273,8 @@ void tw_loop_free(tw_loop *loop)
         loop->counts.dropped++;
         drop_timer(loop, timer);
     }
-    (void)drop_posts(loop);
+    post_collect(&loop->posts);
+    (void)drop_posts(loop, &loop->posts);
     runner_free(loop);
     calendar_free(&loop->calendar);
     pool_free(&loop->pool);

@@ -103,8 +103,24 @@ Test(cancel_all, needs_no_memory)
     loop_free(the_loop);
 }
 
+static void post_another(void *arg)
+{
+    REQUIRE((uintptr_t)arg < 100, "a call of on_drop was handed over");
+    REQUIRE(tw_call_soon_threadsafe(the_loop, record, ID(100 + (uintptr_t)arg)) == 0, "%d",
+            errno);
+}
+
 Test(cancel_all, posts_are_handed_over_but_not_those_of_on_drop)
 {
+    in_drop = post_another;
+    tw_call_soon(the_loop, record, ID(1));
+    tw_call_soon_threadsafe(the_loop, record, ID(2));
+    cr_assert_eq(tw_cancel_all(the_loop), 2);
+    cr_assert_eq(tw_run(the_loop), 2);
+    expect_fired(101, 102);
+    forget_fired();
+    in_drop = NULL;
+    dropped = 0;
     tw_call_soon_threadsafe(the_loop, record, ID(1));
     tw_call_soon_threadsafe(the_loop, record, ID(2));
     cr_assert_eq(tw_pending_count(the_loop), 0, "a post counts when it is made");
