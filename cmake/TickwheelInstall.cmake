@@ -40,6 +40,11 @@ foreach(dir LIBDIR INCLUDEDIR)
 endforeach()
 
 tw_install(tickwheel HEADER tickwheel.h EXPORT tickwheel-targets PC tickwheel.pc)
+# Headers alone: the adapters for event loops.
+foreach(header uv.h event.h ev.h uring.h glib.h asio.hpp)
+    install(FILES ${PROJECT_SOURCE_DIR}/include/tickwheel_${header}
+            DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endforeach()
 if(TARGET tickwheel_jemalloc_static)
     tw_install(tickwheel_jemalloc HEADER tickwheel_jemalloc.h
                EXPORT tickwheel-jemalloc-targets PC tickwheel-jemalloc.pc)

@@ -122,7 +122,7 @@ bool trial_over(void)
     return trial.called >= TRIAL_TIMERS;
 }
 
-int trial_end(const char *name, size_t wakeups, size_t arms)
+int trial_end(const char *name, size_t turns)
 {
     size_t left = tw_pending_count(trial.wheel);
     tw_loop_free(trial.wheel);
@@ -130,11 +130,11 @@ int trial_end(const char *name, size_t wakeups, size_t arms)
            "%zu not started, %zu left\n",
            name, trial.called, trial.seed, trial.early, trial.disordered, trial.repeated,
            trial.unstarted, left);
-    printf("%s: %zu wake-ups, %zu of them with nothing due; its timer was set %zu times\n", name,
-           wakeups, wakeups - trial.runs, arms);
-    bool spinning = wakeups > 2 * TRIAL_TIMERS;
+    printf("%s: %zu turns of the loop, %zu of them with nothing due\n", name, turns,
+           turns > trial.runs ? turns - trial.runs : 0);
+    bool spinning = turns > 2 * TRIAL_TIMERS;
     if (spinning)
-        printf("%s: that is more wake-ups than the timers can have asked for\n", name);
+        printf("%s: that is more turns than the timers can have asked for\n", name);
     bool good = trial.called == TRIAL_TIMERS &&
                 trial.early + trial.disordered + trial.repeated == 0 &&
                 trial.unstarted + left == 0 && !spinning;

@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <tickwheel.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TRIAL_TIMERS 10000
 #define TRIAL_EVENT_MS 50 /* when the other loop is to call trial_event */
 
@@ -29,11 +33,14 @@ void trial_event(void);
 bool trial_over(void);
 
 /* Frees the wheel and prints what was seen.
- *   name     of the integration
- *   wakeups  how often the other loop woke to run the wheel
- *   arms     how often its timer was set
- * Returns the exit code: 1 if a check failed, or if there were more wake-ups than
+ *   name   of the integration
+ *   turns  how often the other loop woke
+ * Returns the exit code: 1 if a check failed, or if there were more turns than
  * timers could have asked for. */
-int trial_end(const char *name, size_t wakeups, size_t arms);
+int trial_end(const char *name, size_t turns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,7 +6,7 @@
  * early, as tw_timeout_ms rounds up. (For nanoseconds: tw_fd, or epoll_pwait2
  * with tw_next_ns.)
  *
- *     with_epoll [SEED]      checks ten thousand timers, and counts the wake-ups
+ *     with_epoll [SEED]      checks ten thousand timers, and counts the turns of the loop
  */
 #include "support.h"
 #include "trial.h"
@@ -32,17 +32,17 @@ int main(int argc, char **argv)
     tw_loop *wheel = trial_new(argc, argv);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     int socket = some_socket(epoll);
-    size_t wakeups = 0;
+    size_t turns = 0;
 
     while (!trial_over()) {
         struct epoll_event events[64];
         int count = epoll_wait(epoll, events, 64, tw_timeout_ms(wheel));
-        wakeups++;
+        turns++;
         for (int i = 0; i < count; i++)
             trial_event(); /* the sockets first, */
         tw_run(wheel);     /* then what is due */
     }
     close(socket);
     close(epoll);
-    return trial_end("epoll", wakeups, 0);
+    return trial_end("epoll", turns);
 }
