@@ -76,7 +76,7 @@ static int get_id(struct trace_reader *reader, uint32_t *id)
     if (get_varint(reader, &coded) != 0)
         return -1;
     uint64_t sum = reader->codec.id + (coded & 1 ? ~(coded >> 1) : coded >> 1);
-    if (sum >= TRACE_MAX_ID)
+    if (sum >= reader->ids)
         return fail(reader, "there is no timer %" PRIu64, sum);
     *id = reader->codec.id = (uint32_t)sum;
     return 0;
@@ -230,7 +230,7 @@ static int parse_id(struct trace_reader *reader, const char *word, uint32_t *id)
     char *end;
     if (parse_number(reader, word, &end, &number) != 0)
         return -1;
-    if (*end != '\0' || number >= TRACE_MAX_ID)
+    if (*end != '\0' || number >= reader->ids)
         return fail(reader, "there is no timer '%.40s'", word);
     *id = (uint32_t)number;
     return 0;
@@ -305,6 +305,10 @@ int trace_read_begin(struct trace_reader *reader, const void *bytes, size_t coun
     memset(reader, 0, sizeof *reader);
     reader->begin = reader->at = bytes;
     reader->end = reader->begin + count;
+    reader->ids = TRACE_FEW_IDS;
+    if (count > TRACE_FEW_IDS / TRACE_IDS_A_BYTE)
+        reader->ids = count < TRACE_MAX_ID / TRACE_IDS_A_BYTE
+                          ? (uint32_t)count * TRACE_IDS_A_BYTE : TRACE_MAX_ID;
     if (count >= length && memcmp(bytes, "twtrace ", 8) == 0) {
         reader->line = 1;
         bool ends = count == length || strchr("\r\n", reader->at[length]) != NULL;
@@ -332,29 +336,50 @@ int trace_read_next(struct trace_reader *reader, struct trace_event *event)
     return result;
 }
 
-void *trace_load(const char *path, size_t *count)
+/* Reads on until the end of the file. 0, or -1 with errno. */
+static int load_all(FILE *file, uint64_t most, char **bytes, size_t *used)
+{
+    struct trace_reader reader;
+    size_t room = 1 << 16;
+    *bytes = malloc(room);
+    while (*bytes) {
+        *used += fread(*bytes + *used, 1, room - *used, file);
+        if (ferror(file))
+            return -1;
+        if (*used < room || trace_read_begin(&reader, *bytes, *used) != 0)
+            return 0;
+        if (room >= most || room > SIZE_MAX / 2) {
+            errno = EFBIG;
+            return -1;
+        }
+        char *larger = realloc(*bytes, room *= 2);
+        if (larger == NULL)
+            return -1;
+        *bytes = larger;
+    }
+    return -1;
+}
+
+void *trace_load(const char *path, uint64_t most, size_t *count)
 {
     FILE *file = path ? fopen(path, "rb") : stdin;
     if (file == NULL)
         return NULL;
-    size_t room = 1 << 16, used = 0, got;
-    char *bytes = malloc(room);
-    while (bytes != NULL && (got = fread(bytes + used, 1, room - used, file)) > 0) {
-        used += got;
-        if (used == room) {
-            char *larger = realloc(bytes, room *= 2);
-            if (larger == NULL)
-                free(bytes);
-            bytes = larger;
-        }
+    char *bytes = NULL;
+    *count = 0;
+    int failed = load_all(file, most, &bytes, count);
+    if (failed == 0 && *count > most) {
+        errno = EFBIG;
+        failed = -1;
     }
-    if (bytes != NULL && ferror(file)) {
+    int error = errno;
+    if (failed != 0) {
         free(bytes);
         bytes = NULL;
     }
     if (path)
         fclose(file);
-    *count = used;
+    errno = error;
     return bytes;
 }
 

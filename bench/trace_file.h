@@ -13,13 +13,21 @@
 extern "C" {
 #endif
 
-/* Ids are numbers of a replay's records: a file that asks for more is damaged. */
+/* Ids are numbers of a replay's records: a file that asks for more is damaged, and
+ * so is one that asks for many times more than it can have events. */
 #define TRACE_MAX_ID ((uint32_t)1 << 28)
+#define TRACE_FEW_IDS ((uint32_t)1 << 20) /* any file may have so many */
+#define TRACE_IDS_A_BYTE 8
+
+/* A trace of more bytes, a thousand million events, is not read: who feeds it in by
+ * a pipe gets an error before memory runs out. */
+#define TRACE_MAX_BYTES ((uint64_t)1 << 32)
 
 /* A trace in memory, being read. Private but for `error`. */
 struct trace_reader {
     const unsigned char *at, *begin, *end;
     size_t line; /* of the text form; 0: it is binary */
+    uint32_t ids; /* that there may be in so many bytes */
     struct trace_codec codec;
     char error[160]; /* after -1: what is wrong, and where */
 };
@@ -47,8 +55,9 @@ int trace_write_begin(struct trace_writer *writer, FILE *file, int is_text);
 int trace_write_event(struct trace_writer *writer, const struct trace_event *event);
 int trace_write_end(struct trace_writer *writer);
 
-/* A whole file (NULL: standard input), to be freed; NULL with errno. */
-void *trace_load(const char *path, size_t *count);
+/* A whole file (NULL: standard input), to be freed; NULL with errno: EFBIG if there
+ * are more than `most` bytes. What does not begin as a trace does is not read on. */
+void *trace_load(const char *path, uint64_t most, size_t *count);
 
 #ifdef __cplusplus
 }

@@ -51,7 +51,7 @@ int main(int argc, char **argv)
         return usage();
     const char *path = argc > 2 && strcmp(argv[2], "-") != 0 ? argv[2] : NULL;
     size_t count;
-    void *bytes = trace_load(path, &count);
+    void *bytes = trace_load(path, TRACE_MAX_BYTES, &count);
     FILE *out = argc > 3 ? fopen(argv[3], "wb") : stdout;
     if (bytes == NULL || out == NULL) {
         perror(bytes == NULL ? (path ? path : "standard input") : argv[3]);

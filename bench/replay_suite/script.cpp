@@ -1,9 +1,11 @@
 #include "script.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "trace_file.h"
@@ -185,9 +187,9 @@ class Writer
 void load(Script &script, const char *path)
 {
     size_t count;
-    std::unique_ptr<void, decltype(&free)> bytes(trace_load(path, &count), &free);
+    std::unique_ptr<void, decltype(&free)> bytes(trace_load(path, TRACE_MAX_BYTES, &count), &free);
     if (bytes == nullptr)
-        give_up(path, "it cannot be read");
+        give_up(path, strerror(errno));
     trace_reader reader;
     trace_event event;
     int more = trace_read_begin(&reader, bytes.get(), count) == 0 ? 1 : -1;

@@ -40,7 +40,7 @@ static int read_all(const void *bytes, size_t count, struct events *events)
     if (result == 0) {
         while ((result = trace_read_next(&reader, &event)) == 1) {
             MUST(event.op != TRACE_END && event.op <= TRACE_SOON);
-            MUST(event.id < TRACE_MAX_ID);
+            MUST(event.id < reader.ids);
             MUST(events->count == 0 ||
                  event.time_ns >= events->list[events->count - 1].time_ns);
             keep(events, &event);

@@ -104,6 +104,7 @@ Test(trace_file, mistakes_in_a_text_are_named_with_their_line)
         {"twtrace 1\n5h run\n", "'5h' is not a time"},
         {"twtrace 1\n-5 run\n", "'-5' is not a number"},
         {"twtrace 1\n5 stop 268435456\n", "there is no timer '268435456'"},
+        {"twtrace 1\n5 stop 1048576\n", "there is no timer '1048576'"},
         {"twtrace 1\n5 stop 3x\n", "there is no timer '3x'"},
         {"twtrace 1\n5 start 3 99999999999s\n", "has more than 64 bits"},
         {"twtrace 1\n99999999999999999999 run\n", "is not a number of 64 bits"},
@@ -117,6 +118,81 @@ Test(trace_file, mistakes_in_a_text_are_named_with_their_line)
         cr_assert_eq(convert(&tape, NULL, 0, error), -1, "case %zu", i);
         cr_assert_not_null(strstr(error, cases[i].error), "case %zu: %s", i, error);
     }
+}
+
+/* A few bytes that name a high timer would have a replay make room for all below. */
+Test(trace_file, a_few_bytes_cannot_name_very_many_timers)
+{
+    char error[160];
+    for (uint32_t id = 1; id < UINT32_MAX / 2; id = id * 2 + 1) {
+        struct trace_codec codec = {0};
+        unsigned char bytes[64], *end = bytes + TRACE_MAGIC_BYTES;
+        struct trace_event event = {.time_ns = 5, .deadline_ns = 9, .id = id, .op = TRACE_START};
+        memcpy(bytes, TRACE_MAGIC, TRACE_MAGIC_BYTES);
+        end = trace_put_end(&codec, trace_put(&codec, end, &event));
+        struct tape tape = {.bytes = bytes, .count = (size_t)(end - bytes)};
+        int result = convert(&tape, NULL, 0, error);
+        cr_assert_eq(result, id < TRACE_FEW_IDS ? 0 : -1, "timer %u: %s", id, error);
+        cr_assert(result == 0 || strstr(error, "there is no timer"), "timer %u: %s", id, error);
+    }
+}
+
+/* But a trace of very many does. */
+Test(trace_file, many_bytes_may_name_many_timers)
+{
+    struct tape tape = {.bytes = malloc(600000), .count = 600000};
+    char error[160];
+    memset(tape.bytes, '\n', tape.count);
+    memcpy(tape.bytes, "twtrace 1\n5 stop 4799999\n", 25);
+    cr_assert_eq(convert(&tape, NULL, 0, error), 0, "%s", error);
+    memcpy(tape.bytes, "twtrace 1\n5 stop 4800000\n", 25);
+    cr_assert_eq(convert(&tape, NULL, 0, error), -1);
+    tape_free(&tape);
+}
+
+static const char *file_of(const char *content, size_t count)
+{
+    static char path[] = "/tmp/trace_file_XXXXXX";
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "wb");
+    cr_assert_eq(fwrite(content, 1, count, file), count);
+    cr_assert_eq(fclose(file), 0);
+    return path;
+}
+
+Test(trace_file, loading_ends_at_the_bytes_allowed)
+{
+    enum { BYTES = 300000 };
+    static char content[BYTES] = "twtrace 1\n";
+    size_t count;
+    memset(content + 10, '\n', BYTES - 10);
+    const char *path = file_of(content, BYTES);
+    void *bytes = trace_load(path, BYTES, &count);
+    cr_assert_not_null(bytes);
+    cr_assert_eq(count, (size_t)BYTES);
+    cr_assert_eq(memcmp(bytes, content, BYTES), 0);
+    free(bytes);
+    for (uint64_t most = 1; most < BYTES; most = most * 3 + BYTES / 10) {
+        errno = 0;
+        cr_assert_null(trace_load(path, most, &count));
+        cr_assert_eq(errno, EFBIG);
+    }
+    remove(path);
+    errno = 0;
+    cr_assert_null(trace_load(path, BYTES, &count));
+    cr_assert_eq(errno, ENOENT);
+}
+
+/* From a pipe without an end, say. */
+Test(trace_file, what_does_not_begin_as_a_trace_is_not_read_on)
+{
+    struct trace_reader reader;
+    size_t count;
+    void *bytes = trace_load("/dev/zero", UINT64_MAX, &count);
+    cr_assert_not_null(bytes);
+    cr_assert_leq(count, (size_t)1 << 20);
+    cr_assert_eq(trace_read_begin(&reader, bytes, count), -1);
+    free(bytes);
 }
 
 Test(trace_file, another_version_of_the_binary_form_is_named)
