@@ -60,3 +60,27 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/tickwheel-config-version.
 install(FILES ${PROJECT_BINARY_DIR}/tickwheel-config.cmake
               ${PROJECT_BINARY_DIR}/tickwheel-config-version.cmake
         DESTINATION ${package_dir})
+
+# Manual pages, of the headers' own comments. They are made by the build if there is a
+# python3, and left out if not.
+find_program(TICKWHEEL_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(TICKWHEEL_PYTHON3 python3)
+mark_as_advanced(TICKWHEEL_PYTHON3)
+if(TICKWHEEL_PYTHON3)
+    file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.h
+         ${PROJECT_SOURCE_DIR}/include/*.hpp)
+    if(NOT TARGET tickwheel_jemalloc_static)
+        list(REMOVE_ITEM headers ${PROJECT_SOURCE_DIR}/include/tickwheel_jemalloc.h)
+    endif()
+    set(man_pages ${PROJECT_BINARY_DIR}/man)
+    add_custom_command(
+        OUTPUT ${man_pages}/man7/tickwheel.7
+        COMMAND ${CMAKE_COMMAND} -E remove_directory ${man_pages}
+        COMMAND ${TICKWHEEL_PYTHON3} -B ${PROJECT_SOURCE_DIR}/tools/man ${man_pages} ${headers}
+        DEPENDS ${PROJECT_SOURCE_DIR}/tools/man ${headers}
+        COMMENT "Making the manual pages" VERBATIM)
+    add_custom_target(tickwheel_man ALL DEPENDS ${man_pages}/man7/tickwheel.7)
+    install(DIRECTORY ${man_pages}/ DESTINATION ${CMAKE_INSTALL_MANDIR})
+else()
+    message(STATUS "The manual pages are left out: python3 is not installed.")
+endif()

@@ -470,7 +470,7 @@ struct tw_allocator {
 #define TW_CLOCK_MONOTONIC 0
 #define TW_CLOCK_BOOTTIME 1
 
-/* All zero, but for size, is the default. A caller compiled against an older,
+/* What a loop is made with. All zero, but for size, is the default. A caller compiled against an older,
  * shorter struct keeps working: fields it does not have are taken as 0. A size
  * that holds no option at all, and later options that are not 0 and that this
  * version does not know, are EINVAL. */
@@ -520,6 +520,7 @@ TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
 
 /* ---------------------------------------------------------------- looking in */
 
+/* What tw_stats_get tells. A later version may add fields at the end. */
 struct tw_stats {
     size_t size;          /* set by the caller: sizeof(tw_stats) */
     /* now */

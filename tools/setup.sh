@@ -19,6 +19,8 @@ _tw_have() {
     python3) [ -x /usr/bin/python3 ] ;;
     lld) command -v ld.lld ;;
     abigail-tools) command -v abidiff ;;
+    groff-base) command -v groff ;;
+    man-db) command -v man ;;
     libcriterion-dev) _tw_have_header criterion/criterion.h ;;
     libbenchmark-dev) _tw_have_header benchmark/benchmark.h c++ ;;
     libboost-dev) _tw_have_header boost/asio.hpp c++ ;;

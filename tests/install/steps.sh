@@ -57,6 +57,20 @@ step_library_alone() {
     [ -f "$prefix/include/tickwheel.h" ] || fail "the header is installed"
 }
 
+step_man_pages_and_adapters() {
+    command -v python3 >/dev/null || exit 77    # no pages are made without it
+    man=$prefix/share/man
+    for page in man3/tw_call_later.3 man3/tw_fd.3 man3/tickwheel_uv.3 man7/tickwheel.7; do
+        [ -s "$man/$page" ] || fail "$page is installed"
+    done
+    for header in uv.h event.h ev.h uring.h glib.h asio.hpp; do
+        [ -s "$prefix/include/tickwheel_$header" ] || fail "tickwheel_$header is installed"
+    done
+    command -v man >/dev/null || exit 0
+    MANPAGER=cat LC_ALL=C man -M "$man" tw_call_later_ns | grep -q "tw_call_later" ||
+        fail "man tw_call_later_ns works"
+}
+
 step_parts_left_out() {
     # Without options, and without a C++ compiler or any library that the parts
     # need: they are named and left out, and the library is built.
