@@ -40,7 +40,10 @@
  *     Threads    A loop belongs to one thread at a time, and every function
  *                here is called from that thread. Loops share nothing, so any
  *                number of threads may each have their own. The exceptions are
- *                tw_call_soon_threadsafe and tw_post_send. In builds of the
+ *                what ends in _threadsafe, tw_cancel_and_wait and tw_post_send:
+ *                they take no lock, and may be called with locks of the program's
+ *                held (tw_cancel_and_wait not with one that the callback waits
+ *                for). In builds of the
  *                library with TICKWHEEL_CHECKED, a loop belongs to the thread
  *                that last ran it, and when tw_run_forever has returned to
  *                nobody; running or freeing it takes it over; any other use of
@@ -273,7 +276,9 @@ TW_API uint64_t tw_next_ns(tw_loop *loop);
 
 /* The same as a timeout for poll or epoll_wait: -1 to wait without one, 0 when
  * something is due, else milliseconds, rounded up, at most INT_MAX. Reads the
- * clock. */
+ * clock. It knows what other threads have posted or started until then; what comes
+ * afterwards wakes tw_run_forever and tw_fd, and nothing else: a poll with this timeout
+ * sleeps on. So a loop that other threads post to waits for tw_fd, too. */
 TW_API int tw_timeout_ms(tw_loop *loop);
 
 /* ---------------------------------------------- or let it drive itself */
@@ -287,9 +292,19 @@ TW_API int tw_timeout_ms(tw_loop *loop);
  * long to sleep on it), or with the errno of a file descriptor that could not be
  * made (EMFILE, ENFILE, ENOMEM); then nothing was run, and it may be tried again.
  * After fork: in the child, this call and tw_fd make new descriptors, so the
- * loop may go on in both processes, each with its own copy of what is pending.
- * The child may as well just free it. */
+ * loop may go on in both processes, each with its own copy of what is pending. That
+ * holds for a callback that forks, too, and returns in both: the child's
+ * tw_run_forever goes on with descriptors of its own, or returns -1 if there are none
+ * to be had. The child may as well just free the loop. Where another thread forks than
+ * the loop's, the child may use the loop only if that was not in a run. A fork by other
+ * means than the C library's fork is seen at the next call of these. */
 TW_API int tw_run_forever(tw_loop *loop);
+
+/* The same, but returns 0, too, when nothing is pending: no call and no timer, those of
+ * other threads included, and no post on its way. What is never due is pending, a parked
+ * timer is not. It runs the loop once in any case. A cancel in another thread that may
+ * have been that of the last call wakes it. */
+TW_API int tw_run_until_empty(tw_loop *loop);
 
 /* Makes tw_run_forever return after the run under way; called before it, it
  * makes the next tw_run_forever return at once after one run, as asyncio does.
@@ -306,7 +321,8 @@ TW_API void tw_stop(tw_loop *loop);
  * descriptors that tell time (all but Linux): there use tw_timeout_ms.
  * Cost: one system call in a run that sets the next wake-up, and in a start that
  * is due before it; none in other starts. After fork the child must call it
- * again before it uses the loop: it gets another descriptor. */
+ * again before it next uses the loop: it gets another descriptor. Until then its loop
+ * leaves the parent's alone, also where a callback has forked and returns. */
 TW_API int tw_fd(tw_loop *loop);
 
 /* Calls callback(arg) on the loop's thread in its next run (or the one after, if
@@ -327,6 +343,52 @@ TW_API int tw_fd(tw_loop *loop);
 TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg);
 
 #endif /* TICKWHEEL_NO_RUNNER */
+
+/* Calls callback(arg) once on the loop's thread, when `delay` seconds have passed, or
+ * when the clock has reached `when`: tw_call_later and tw_call_at from any thread at any
+ * time until tw_loop_free is called, without a lock. Not from a signal handler.
+ *   delay    counted from a reading of the clock that the calling thread takes in this
+ *            call, also with options.cached_now; of a loop that tw_advance has told a
+ *            later time, from that. options.clock is then called by any thread.
+ * The call comes in with the loop's next run, or with tw_next_ns or tw_timeout_ms, if
+ * the loop's thread asks one of them first. A sleeping tw_run_forever or tw_fd is woken
+ * if it is due, options.slack_ns included, before they would wake anyway. Among equal
+ * deadlines it counts as scheduled when it came in. It runs in the loop's own
+ * context. It is pending from here on: tw_pending_count and tw_stats count it. If it
+ * is still pending in tw_loop_free, it is handed to options.on_drop: have the other
+ * threads stop before, as for tw_call_soon_threadsafe.
+ * If the loop has no memory for it when it comes in, it waits, and is run all the same
+ * when it is due.
+ * Returns a handle: for tw_cancel_threadsafe and tw_cancel_and_wait in any thread, and
+ * for tw_cancel, tw_pending, tw_when_ns and tw_reschedule_... in the loop's. Or 0:
+ * EINVAL, ENOMEM, EBUSY (from on_drop), ENOBUFS (options.max_pending; of the loop's own
+ * timers it counts those that were pending when it was last run, or started one).
+ * Cost: O(1), four atomic exchanges and 96 bytes from malloc, which are used again and
+ * stay until tw_loop_free; a reading of the clock for _later; a system call if the
+ * loop has to be woken. The loop pays some 100 ns more for it than for one of its own. */
+TW_API tw_handle tw_call_later_threadsafe(tw_loop *loop, double delay, tw_callback *callback,
+                                          void *arg);
+TW_API tw_handle tw_call_later_threadsafe_ns(tw_loop *loop, uint64_t delay_ns,
+                                             tw_callback *callback, void *arg);
+TW_API tw_handle tw_call_at_threadsafe(tw_loop *loop, double when, tw_callback *callback,
+                                       void *arg);
+TW_API tw_handle tw_call_at_threadsafe_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback,
+                                          void *arg);
+
+/* Cancels such a call, from any thread. true: the callback will not start, and the
+ * library does not touch arg any more, which may be freed at once. false: it has
+ * started (and may be running), or has run, or was cancelled or dropped; or, with EINVAL,
+ * the handle is none that a call above gives. Of several cancels of one call, one
+ * answers true. Its memory comes back within the next runs; of a call that the loop has
+ * not seen yet, at once. The loop is not woken for it. Cost: three atomic exchanges. */
+TW_API bool tw_cancel_threadsafe(tw_loop *loop, tw_handle handle);
+
+/* The same; but before it answers false it waits until the callback, if it is running,
+ * has returned: whatever the callback uses may be freed then. On the thread that makes
+ * the call, which is the loop's own, it never waits: neither in the callback itself nor
+ * in one that it has called. Two loops whose callbacks wait for each other wait for
+ * ever. Cost: the waiting sleeps, and costs the loop one load a call of this kind. */
+TW_API bool tw_cancel_and_wait(tw_loop *loop, tw_handle handle);
 
 /* A post: such a call that lives in a struct of yours, for what happens again and
  * again ("there is work in the queue", "a signal came"). While it is on its way,

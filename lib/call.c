@@ -245,7 +245,7 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
 {
     struct node *node = find(loop, handle);
     if (!node)
-        return false;
+        return loop && loop_may_change(loop) && remote_cancel(loop, handle);
     TW_PROBE_CANCEL(&node->timer);
     if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE)) {
         if (!loop_may_change(loop))
@@ -261,13 +261,15 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
 
 bool tw_pending(const tw_loop *loop, tw_handle handle)
 {
-    return find(loop, handle) != NULL;
+    return find(loop, handle) != NULL || (loop && remote_pending(loop, handle));
 }
 
 uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle)
 {
     const struct node *node = find(loop, handle);
-    return node ? node->timer.deadline_ : UINT64_MAX;
+    if (!node)
+        return loop ? remote_when_ns(loop, handle) : UINT64_MAX;
+    return node->timer.deadline_;
 }
 
 bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
@@ -287,7 +289,7 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
 {
     struct node *node = find(loop, handle);
     if (!node)
-        return false;
+        return loop && remote_reschedule(loop, handle, when_ns);
     if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE)) {
         if (!loop_may_change(loop))
             return false;

@@ -12,6 +12,7 @@ struct walk {
     size_t chunks;          /* holding them */
     size_t active, parked;  /* timers */
     size_t nodes;           /* active timers that are nodes */
+    size_t remotes;         /* and those that are calls of other threads */
     uint64_t earliest;      /* deadline of an active timer, soon calls left aside */
 };
 
@@ -36,6 +37,10 @@ static const char *check_timer(struct walk *walk, const tw_timer *timer, unsigne
         walk->earliest = timer->deadline_;
     if (timer_is_node(timer)) {
         const struct node *node = (const struct node *)(const void *)timer;
+        if (remote_owns(node)) {
+            walk->remotes++;
+            return NULL;
+        }
         CHECK(node->generation & 1, "P1: a pending call has an even generation");
         walk->nodes++;
     }
@@ -200,6 +205,7 @@ static const char *check_counts(const struct walk *walk)
 {
     const tw_loop *loop = walk->loop;
     CHECK(walk->active == loop_pending(loop), "L1: the count of pending timers is wrong");
+    CHECK(walk->remotes == remote_placed(&loop->remote), "X6: calls of other threads are lost");
     CHECK(walk->parked == calendar_parked(walk->calendar), "L2: the count of parked timers is wrong");
     CHECK(walk->calendar->next_ns <= walk->earliest,
           "C3: the next wake-up is after the earliest deadline");

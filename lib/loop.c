@@ -158,6 +158,7 @@ tw_loop *tw_loop_new(const tw_options *given)
     loop->now_ns = loop_read_clock(loop);
     runner_init(loop, options.clock_id);
     pool_init(&loop->pool, &loop->memory, port_next_number());
+    remote_init(loop);
     calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns);
     if (options.allocator)
         lock_allocator(loop);
@@ -186,6 +187,13 @@ static void drop_timer(tw_loop *loop, tw_timer *timer)
         context = call_retire(loop, pool_node_of(timer));
     drop(loop, callback, arg);
     context_release(context);
+}
+
+/* Whether it is that of a call which another thread has started: then it is dropped by
+ * remote_drop_all, or has been cancelled at this moment. */
+static bool is_remote(tw_timer *timer)
+{
+    return timer_is_node(timer) && remote_owns(pool_node_of(timer));
 }
 
 /* Hands over what other threads have posted. Answers how many. */
@@ -238,13 +246,18 @@ size_t tw_cancel_all(tw_loop *loop)
     struct post_queue posts = {.taken = loop->posts.taken};
     loop->posts.taken = NULL;
     uint64_t last = calendar->sequence;
-    size_t dropped = 0;
+    size_t dropped = remote_drop_all(loop, drop);
     const tw_timer *first;
     while ((first = queue_first(&calendar->cells, &calendar->soon)) != NULL &&
            !timer_scheduled_before(last, timer_sequence(first))) {
+        tw_timer *timer = calendar_next_soon(calendar);
         loop->counts.stops++;
+        if (is_remote(timer)) {
+            loop->remote.taken_out++;
+            continue;
+        }
         dropped++;
-        drop_timer(loop, calendar_next_soon(calendar));
+        drop_timer(loop, timer);
     }
     dropped += drop_posts(loop, &posts);
     loop->dropping = dropping;
@@ -266,9 +279,10 @@ void tw_loop_free(tw_loop *loop)
     loop->closing = loop->dropping = loop->posts.closed = true;
     loop_watch_starts(loop, 0);
     calendar_stop_passing(&loop->calendar);
+    (void)remote_drop_all(loop, drop);
     tw_timer *timer;
     while ((timer = calendar_drain(&loop->calendar)) != NULL) {
-        if (timer_parked(timer))
+        if (timer_parked(timer) || is_remote(timer))
             continue;
         loop->counts.dropped++;
         drop_timer(loop, timer);
@@ -276,6 +290,7 @@ void tw_loop_free(tw_loop *loop)
     post_collect(&loop->posts);
     (void)drop_posts(loop, &loop->posts);
     runner_free(loop);
+    remote_free(loop);
     calendar_free(&loop->calendar);
     pool_free(&loop->pool);
     struct memory memory = loop->memory;
@@ -298,10 +313,11 @@ int tw_loop_adopt(tw_loop *loop)
 TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
 {
     bool busy = loop->closing || loop->locked;
-    if (busy || loop_pending(loop) >= loop->pending_cap) {
+    if (busy || loop_pending_all(loop) >= loop->pending_cap) {
         errno = busy ? EBUSY : ENOBUFS;
         return false;
     }
+    remote_tell_others(loop, loop_pending_own(loop) + 1);
     loop_look_at_move(loop, when_ns);
     return true;
 }
@@ -381,7 +397,7 @@ size_t tw_pending_count(const tw_loop *loop)
     if (!loop)
         return 0;
     TW_ASSERT_OWNED(loop);
-    return loop_pending(loop);
+    return loop_pending_all(loop);
 }
 
 void tw_stats_get(const tw_loop *loop, tw_stats *out)
@@ -392,15 +408,17 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
     }
     TW_ASSERT_OWNED(loop);
     const struct calendar *calendar = &loop->calendar;
+    const struct remote *remote = &loop->remote;
+    struct remote_tally others = remote_counts(remote);
     tw_stats stats = {
         .size = out->size,
-        .pending = loop_pending(loop),
+        .pending = loop_pending_own(loop) + (size_t)others.live,
         .parked = calendar_parked(calendar),
         .overflow = calendar->heap.count,
         .bytes = loop->memory.bytes,
-        .started = loop_started(loop),
+        .started = loop_started(loop) - remote->placed + others.started,
         .fired = loop->counts.fired,
-        .cancelled = loop_cancelled(loop),
+        .cancelled = loop_cancelled(loop) - remote->taken_out + others.cancelled,
         .rearmed = loop_rearmed(loop),
         .moved = calendar->moved,
         .moved_max = calendar->moved_max,

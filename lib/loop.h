@@ -4,7 +4,9 @@
  *     call.c       calls by handle, contexts
  *     embedded.c   timers in the caller's structs
  *     run.c        running what is due, and when to run next
- *     runner.c     sleeping, file descriptors, other threads
+ *     runner.c     sleeping, file descriptors, posts from other threads
+ *     remote.c     calls with a deadline that other threads start; in
+ *     remote_call.c is what those threads call
  *     record.c     writing down what happens to the timers
  *     check.c      the walk over every invariant
  */
@@ -17,6 +19,7 @@
 #include "pool.h"
 #include "post.h"
 #include "record.h"
+#include "remote.h"
 #include "runner.h"
 
 /* Each start, stop and firing counts in one place: here, or by calendar_park and
@@ -56,6 +59,7 @@ struct tw_loop {
     struct pool pool;
     struct calendar calendar;
     struct post_queue posts;
+    struct remote remote;
 
     /* Cold. */
     struct runner runner;
@@ -170,11 +174,24 @@ TW_INLINE uint64_t loop_cancelled(const tw_loop *loop)
     return loop->counts.stops + loop->calendar.parks;
 }
 
-/* Calls and timers that will still run. */
+/* Calls and timers in the calendar that will still run. Of those that other threads
+ * have started it has those that are placed, cancelled just now or not. */
 TW_INLINE size_t loop_pending(const tw_loop *loop)
 {
     return (size_t)(loop_started(loop) - loop_cancelled(loop) - loop->counts.fired -
                     loop->counts.dropped);
+}
+
+/* Calls and timers that other threads have nothing to do with. */
+TW_INLINE size_t loop_pending_own(const tw_loop *loop)
+{
+    return loop_pending(loop) - (size_t)remote_placed(&loop->remote);
+}
+
+/* Everything that will still run, posts left aside. */
+TW_INLINE size_t loop_pending_all(const tw_loop *loop)
+{
+    return loop_pending_own(loop) + (size_t)remote_counts(&loop->remote).live;
 }
 
 /* In builds with TW_CHECKED >= 3: the full walk, after every public call. */
@@ -191,8 +208,9 @@ TW_INLINE size_t loop_pending(const tw_loop *loop)
 
 /* In builds with TW_CHECKED >= 1: a loop belongs to the thread that runs it, from
  * its first run on, and until tw_run_forever returns. Running or freeing it
- * claims it for the calling thread; every other call but
- * tw_call_soon_threadsafe must come from the thread that owns it. */
+ * claims it for the calling thread; every other call must come from the thread that
+ * owns it, but those that are for any thread: ..._threadsafe, tw_cancel_and_wait,
+ * tw_post_send. */
 #if TW_CHECKED >= 1
 #define TW_CLAIM(loop) runner_claim(loop)
 #define TW_ASSERT_OWNED(loop) runner_check_owner(loop)

@@ -46,7 +46,7 @@ static int pool_grow_directory(struct pool *pool)
 static int pool_add_slab(struct pool *pool, bool touch)
 {
     uint32_t nodes = slab_nodes(pool->slab_count);
-    if (nodes > UINT32_MAX - pool->room)
+    if (nodes > POOL_MOST - pool->room)
         return -1;
     if (pool->slab_count == pool->directory && pool_grow_directory(pool) != 0)
         return -1;

@@ -60,6 +60,7 @@ struct node *pool_take_fresh(struct pool *pool);
 #define POOL_FIRST_BITS 6    /* nodes in the first slab: 64 */
 #define POOL_LARGEST_BITS 15 /* in the largest: 32768 of 64 bytes, 2 MiB */
 #define POOL_LARGEST ((uint32_t)1 << POOL_LARGEST_BITS)
+#define POOL_MOST ((uint32_t)1 << 31) /* beyond are the handles of remote_pool.h */
 #define POOL_GROWING (POOL_LARGEST_BITS - POOL_FIRST_BITS) /* slabs before the first largest */
 
 /* The node with this index, below `used`. */

@@ -13,12 +13,17 @@ void tw_post_init(tw_post *post, tw_callback *callback, void *arg)
     *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = POST_IDLE};
 }
 
-/* Whether the loop sleeps and nobody has woken it before the caller. */
-static bool claim_wake(struct post_queue *queue)
+/* Makes ASLEEP, as the caller has seen it, WOKEN. */
+static bool claim(struct post_queue *queue)
 {
     int asleep = POST_ASLEEP;
-    return atomic_load(&queue->reader) == POST_ASLEEP &&
-           atomic_compare_exchange_strong(&queue->reader, &asleep, POST_WOKEN);
+    return atomic_compare_exchange_strong(&queue->reader, &asleep, POST_WOKEN);
+}
+
+bool post_claim_wake(struct post_queue *queue, uint64_t when_ns)
+{
+    return atomic_load(&queue->reader) == POST_ASLEEP && when_ns < atomic_load(&queue->alarm_ns) &&
+           claim(queue);
 }
 
 static int push(struct post_queue *queue, tw_post *post)
@@ -28,7 +33,7 @@ static int push(struct post_queue *queue, tw_post *post)
         post->next_ = newest;
     } while (!atomic_compare_exchange_weak_explicit(&queue->newest, &newest, post,
                                                     memory_order_seq_cst, memory_order_relaxed));
-    return claim_wake(queue);
+    return atomic_load(&queue->reader) == POST_ASLEEP && claim(queue);
 }
 
 int post_send(struct post_queue *queue, tw_post *post)

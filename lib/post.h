@@ -18,6 +18,11 @@
  * The loop says that it sleeps and then looks at the queue once more; a thread
  * pushes and then looks whether the loop sleeps. All four steps are sequentially
  * consistent, so at least one of the two sees the other.
+ *
+ * For calls with a deadline (remote.h) the loop also says, before it says that it
+ * sleeps, when its alarm goes off: what is due later needs no waking. A thread that
+ * reads ASLEEP and then the time may read that of a later sleep. Then the loop
+ * has woken in between, and has seen what the thread had pushed before it looked.
  */
 #ifndef TW_POST_H
 #define TW_POST_H
@@ -36,10 +41,14 @@ enum post_reader { POST_AWAKE, POST_ASLEEP, POST_WOKEN };
 
 /* The two halves lie in cache lines of their own: the loop's thread writes its
  * half with every call it makes, while others push. */
+struct remote_node;
+
 struct post_queue {
     /* Any thread's. */
     _Alignas(64) _Atomic(tw_post *) newest;
+    _Atomic(struct remote_node *) arrivals; /* see remote.h; here, so that a run looks at both */
     atomic_int reader;             /* enum post_reader: what the loop is doing */
+    _Atomic(uint64_t) alarm_ns;    /* while it sleeps: until when, at the latest */
     bool closed;                   /* the loop is being freed: see tw_loop_free */
     /* The loop's. */
     _Alignas(64) tw_post *taken; /* oldest first, still to be made; NULL: none */
@@ -52,10 +61,27 @@ int post_send(struct post_queue *queue, tw_post *post);
 /* The same with memory of our own; -1 if there is none. */
 int post_push(struct post_queue *queue, tw_callback *callback, void *arg);
 
+/* Whether the loop sleeps, and would do so past this time, and nobody has woken it
+ * before the caller, who now has to. Any thread, having pushed what is due then. */
+bool post_claim_wake(struct post_queue *queue, uint64_t when_ns);
+
 /* The loop's thread: whether anything was posted since post_collect. */
 static inline bool post_arrived(const struct post_queue *queue)
 {
     return atomic_load(&queue->newest) != NULL;
+}
+
+/* The loop's thread: whether other threads have started or cancelled calls since
+ * remote_collect. */
+static inline bool post_has_arrivals(const struct post_queue *queue)
+{
+    return atomic_load(&queue->arrivals) != NULL;
+}
+
+/* The loop's thread: either of them. */
+static inline bool post_anything_arrived(const struct post_queue *queue)
+{
+    return ((uintptr_t)atomic_load(&queue->newest) | (uintptr_t)atomic_load(&queue->arrivals)) != 0;
 }
 
 /* The loop's thread: whether there is anything to make. */
@@ -75,6 +101,13 @@ bool post_next(struct post_queue *queue, struct post *out);
 static inline enum post_reader post_reader(const struct post_queue *queue)
 {
     return (enum post_reader)atomic_load_explicit(&queue->reader, memory_order_relaxed);
+}
+
+/* The loop's thread: says when its alarm goes off. Before it says that it sleeps; while
+ * it does, only an earlier time. */
+static inline void post_alarm_is(struct post_queue *queue, uint64_t alarm_ns)
+{
+    atomic_store_explicit(&queue->alarm_ns, alarm_ns, memory_order_relaxed);
 }
 
 /* The loop's thread: says what the loop is doing. Answers what it was doing

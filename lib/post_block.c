@@ -1,8 +1,9 @@
 #include "post_block.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+
+#include "threads.h"
 
 /* With its counter as large as the largest block that glibc caches by thread. */
 enum { POSTS = (1032 - 8) / sizeof(tw_post) };
@@ -26,37 +27,12 @@ static void release(struct block *block, int posts)
         free(block);
 }
 
-/* --------------------------------------------------------- the end of a thread */
-
-static pthread_key_t ending;
-static bool has_ending;
-
 /* A thread that was about to post in another destructor begins a block anew, and
  * ends once more. */
-static void end_thread(void *block)
+static void end_block(void *block)
 {
     release(block, POSTS - own.given);
     own.block = NULL;
-}
-
-static void make_ending(void)
-{
-    has_ending = pthread_key_create(&ending, end_thread) == 0;
-}
-
-/* If the library is unloaded before its threads end, they must not call into it. */
-__attribute__((destructor)) static void remove_ending(void)
-{
-    if (has_ending)
-        (void)pthread_key_delete(ending);
-}
-
-/* Makes sure that the thread frees its block when it ends. false: it cannot. */
-static bool end_with(struct block *block)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_ending);
-    return has_ending && pthread_setspecific(ending, block) == 0;
 }
 
 /* ------------------------------------------------------------------- the posts */
@@ -90,8 +66,8 @@ tw_post *post_block_take(tw_callback *callback, void *arg)
     *post = (tw_post){.callback_ = callback, .arg_ = arg, .state_ = POST_OURS + at};
     bool is_first = at == 0, is_last = at == POSTS - 1;
     if (is_last)
-        (void)end_with(NULL);
-    if (is_last || (is_first && !end_with(own.block)))
+        (void)threads_end_with(end_block, NULL);
+    if (is_last || (is_first && !threads_end_with(end_block, own.block)))
         leave_block(); /* a block that would be lost with the thread is for one post */
     return post;
 }

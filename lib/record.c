@@ -264,6 +264,8 @@ void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
         append_event(loop, op, 0, loop->now_ns);
         return;
     }
+    if (timer_is_node(timer) && remote_owns((const struct node *)(const void *)timer))
+        return; /* another thread has started it */
     struct recorder *recorder = loop->recorder;
     struct id_slot *slot = find_slot(&recorder->ids, (uintptr_t)timer);
     bool starts = op == TRACE_START || op == TRACE_MOVE || op == TRACE_SOON;

@@ -58,12 +58,34 @@ static uint64_t left_out(const tw_loop *loop, uint64_t deadline, uint64_t interv
     return (loop->now_ns - deadline) / interval;
 }
 
-static void fire_call(tw_loop *loop, struct node *node)
+TW_INLINE void count_lateness(tw_loop *loop, uint64_t late_ns, int by)
+{
+    unsigned width = bits_width(late_ns);
+    loop->late[width < 64 ? width : 63] += (uint64_t)(int64_t)by;
+}
+
+/* A call that another thread has started. false: it was cancelled in time. */
+static TW_NOINLINE bool fire_remote(tw_loop *loop, struct node *node)
+{
+    if (!remote_start_callback(loop, node)) {
+        loop->counts.fired--;
+        loop->counts.stops++;
+        count_lateness(loop, loop->now_ns - node->timer.deadline_, -1);
+        return false;
+    }
+    call_outside(loop, node->timer.callback_, node->timer.arg_);
+    remote_end_callback(loop, node);
+    return true;
+}
+
+static bool fire_call(tw_loop *loop, struct node *node)
 {
     tw_callback *callback = node->timer.callback_;
     void *arg = node->timer.arg_;
     tw_context *context;
     if (node->interval_ns != 0) {
+        if (remote_owns(node))
+            return fire_remote(loop, node); /* its interval is there to bring it here */
         /* Pending again before it is called, so that it can cancel itself; with
          * a second reference, so that its context outlives that. */
         context = node->context;
@@ -80,19 +102,20 @@ static void fire_call(tw_loop *loop, struct node *node)
     call_in(loop, context, callback, arg);
     loop->left_out = 0;
     context_release(context);
+    return true;
 }
 
-/* The timer has been taken out of its place. */
-TW_INLINE void fire(tw_loop *loop, tw_timer *timer)
+/* The timer has been taken out of its place. false: its call was cancelled by another
+ * thread at this moment. */
+TW_INLINE bool fire(tw_loop *loop, tw_timer *timer)
 {
     TW_PROBE_FIRE(timer, timer->callback_, loop->now_ns - timer->deadline_);
     loop->counts.fired++;
     loop_record(loop, TRACE_FIRE, timer);
-    if (timer_is_node(timer)) {
-        fire_call(loop, pool_node_of(timer));
-        return;
-    }
+    if (timer_is_node(timer))
+        return fire_call(loop, pool_node_of(timer));
     call_outside(loop, timer->callback_, timer->arg_);
+    return true;
 }
 
 /* ------------------------------------------------------------------ the run */
@@ -137,17 +160,10 @@ static void run_soon(tw_loop *loop, struct run *run)
             break;
         if (full(run))
             break;
-        fire(loop, calendar_next_soon(calendar));
-        run->calls++;
+        run->calls += fire(loop, calendar_next_soon(calendar));
     }
     run_posts(loop, run);
     loop->soon_cut = full(run);
-}
-
-TW_INLINE void count_lateness(tw_loop *loop, uint64_t late_ns)
-{
-    unsigned width = bits_width(late_ns);
-    loop->late[width < 64 ? width : 63]++;
 }
 
 static void run_timers(tw_loop *loop, struct run *run)
@@ -157,9 +173,18 @@ static void run_timers(tw_loop *loop, struct run *run)
         tw_timer *timer = calendar_next_due(calendar, loop->now_ns);
         if (!timer)
             break;
-        count_lateness(loop, loop->now_ns - timer->deadline_);
-        fire(loop, timer);
-        run->calls++;
+        count_lateness(loop, loop->now_ns - timer->deadline_, 1);
+        run->calls += fire(loop, timer);
+    }
+}
+
+/* Calls from other threads for which there was no memory, though their time has come. */
+static TW_COLD void run_waiting(tw_loop *loop, struct run *run)
+{
+    tw_timer *timer;
+    while (!full(run) && (timer = remote_next_waiting(loop, loop->now_ns)) != NULL) {
+        count_lateness(loop, loop->now_ns - timer->deadline_, 1);
+        run->calls += fire(loop, timer);
     }
 }
 
@@ -172,18 +197,21 @@ TW_INLINE bool nothing_called(const tw_loop *loop)
 /* Whether time is all that the next run has to look at. */
 static bool may_pass(const tw_loop *loop)
 {
-    return !loop->soon_cut && !loop->awaited && !loop->recorder;
+    return !loop->soon_cut && !loop->awaited && !loop->recorder && !loop->remote.waiting;
 }
 
 /* A run, at loop->now_ns. */
 static size_t run_what_is_due(tw_loop *loop, size_t max_calls)
 {
     struct run run = {.max_calls = max_calls};
+    remote_begin_run(loop);
     loop->running = true;
     calendar_begin_run(&loop->calendar, loop->now_ns);
     bool continued = loop->soon_cut;
     if (TW_UNLIKELY(!nothing_called(loop) || max_calls == 0))
         run_soon(loop, &run);
+    if (TW_UNLIKELY(loop->remote.waiting != NULL))
+        run_waiting(loop, &run);
     run_timers(loop, &run);
     if (continued && run.calls == 0 && !full(&run)) {
         /* The run that was cut short had nothing left: this is a new one. */
@@ -193,6 +221,8 @@ static size_t run_what_is_due(tw_loop *loop, size_t max_calls)
     calendar_end_run(&loop->calendar, may_pass(loop));
     loop->run_end = loop->calendar.sequence;
     loop->running = false;
+    if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
+        remote_tell_others(loop, loop_pending_own(loop));
     return run.calls;
 }
 
@@ -207,13 +237,21 @@ static bool may_run(tw_loop *loop)
     return false;
 }
 
+/* The caller's reading of the clock counts as one of ours, in other threads too. */
+TW_INLINE void raise_clock(tw_loop *loop, uint64_t now_ns)
+{
+    if (now_ns <= loop->clock_ns)
+        return;
+    loop->clock_ns = now_ns;
+    atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
+}
+
 static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_calls)
 {
     if (!may_run(loop))
         return 0;
     now_ns = bits_clamp_now(now_ns);
-    if (now_ns > loop->clock_ns)
-        loop->clock_ns = now_ns;
+    raise_clock(loop, now_ns);
     loop->now_ns = loop->clock_ns;
     loop_record(loop, TRACE_RUN, NULL);
     if (TW_UNLIKELY(loop->awaited))
@@ -227,10 +265,11 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
 
 TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
 {
-    if (now_ns < loop->clock_ns || post_arrived(&loop->posts) ||
+    if (now_ns < loop->clock_ns || post_anything_arrived(&loop->posts) ||
         !calendar_pass(&loop->calendar, now_ns))
         return run_whole(loop, now_ns, max_calls);
-    loop->now_ns = loop->clock_ns = now_ns;
+    raise_clock(loop, now_ns);
+    loop->now_ns = now_ns;
     TW_ASSERT_SOUND(loop);
     return 0;
 }
@@ -267,11 +306,12 @@ uint64_t tw_next_ns(tw_loop *loop)
     struct calendar *calendar = &loop->calendar;
     if (!loop_may_change(loop)) /* finding it out moves timers */
         return loop->now_ns;
+    remote_collect(loop);
     if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
         return loop->now_ns;
-    if (loop_pending(loop) == 0)
-        return BITS_NEVER;
-    uint64_t next = calendar_next_ns(calendar);
+    uint64_t next = loop_pending(loop) > 0 ? calendar_next_ns(calendar) : BITS_NEVER;
+    if (remote_waiting_ns(loop) < next)
+        next = remote_waiting_ns(loop);
     if (next <= loop->clock_ns || next == BITS_NEVER)
         return next; /* what is due already is not put off */
     return bits_clamp_now(bits_add_saturated(next, loop->slack_ns));

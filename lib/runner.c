@@ -3,15 +3,9 @@
 #include <unistd.h>
 
 #include "loop.h"
+#include "threads.h"
 
 /* -------------------------------------------------------- the thread that owns */
-
-/* Differs between threads that live at the same time. */
-static const void *this_thread(void)
-{
-    static _Thread_local char mark;
-    return &mark;
-}
 
 static const void *owner(const tw_loop *loop)
 {
@@ -23,27 +17,40 @@ static void set_owner(tw_loop *loop, const void *thread)
     atomic_store_explicit(&loop->runner.owner, thread, memory_order_relaxed);
 }
 
+/* Whether the descriptors are those of the process that this one was forked from. */
+static bool runner_inherited(const struct runner *runner)
+{
+    return atomic_load_explicit(&runner->forks, memory_order_relaxed) != threads_forks();
+}
+
+/* Whether a thread is in tw_run_forever. That of the parent process is, but here it is
+ * not there any more, unless it was the one that forked. */
+static bool is_driven(const struct runner *runner)
+{
+    return runner->driver && (!runner_inherited(runner) || runner->driver == threads_survivor());
+}
+
 void runner_claim(tw_loop *loop)
 {
     const void *before = owner(loop);
-    if (before && before != this_thread() && (loop->running || loop->runner.driving))
+    if (before && before != threads_current() && (loop->running || is_driven(&loop->runner)))
         tw_misuse("a loop is run or freed by one thread while another one runs it");
-    set_owner(loop, this_thread());
+    set_owner(loop, threads_current());
 }
 
 void runner_adopt(tw_loop *loop)
 {
     TW_CLAIM(loop);
-    set_owner(loop, this_thread());
+    set_owner(loop, threads_current());
 }
 
 void runner_check_owner(const tw_loop *loop)
 {
     const void *before = owner(loop);
-    if (before && before != this_thread())
+    if (before && before != threads_current())
         tw_misuse("a loop is used by another thread than the one that runs it; only "
-                  "tw_post_send and what ends in _threadsafe may be called from other threads, "
-                  "and tw_loop_adopt by a thread that takes the loop over");
+                  "tw_post_send, tw_cancel_and_wait and what ends in _threadsafe may be called "
+                  "from other threads, and tw_loop_adopt by a thread that takes the loop over");
 }
 
 /* ------------------------------------------------------------- the descriptors */
@@ -51,6 +58,7 @@ void runner_check_owner(const tw_loop *loop)
 void runner_init(tw_loop *loop, int clock_id)
 {
     loop->runner.clock_id = clock_id;
+    atomic_init(&loop->runner.forks, threads_forks());
 }
 
 void runner_free(tw_loop *loop)
@@ -64,27 +72,36 @@ void runner_free(tw_loop *loop)
 static int open_backend(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
-    if (runner->open && runner->process == getpid())
+    /* The process, too, since there are forks that nobody tells us of. */
+    if (runner->open && !runner_inherited(runner) && runner->process == getpid())
         return 0;
     struct backend fresh;
-    if (backend_open(&fresh, runner->clock_id) != 0)
+    if (threads_watch_forks() != 0 || backend_open(&fresh, runner->clock_id) != 0)
         return -1;
+    if (!is_driven(runner))
+        runner->driver = NULL;
     runner_free(loop); /* closes this process's half of what was shared */
     runner->backend = fresh;
     runner->open = true;
     runner->process = getpid();
+    atomic_store_explicit(&runner->forks, threads_forks(), memory_order_relaxed);
     runner->wake_owed = false;
     post_reader_is(&loop->posts, POST_AWAKE);
     return 0;
 }
 
-/* Whether the library can know when to wake the loop; else sets errno. */
-static bool may_await(const tw_loop *loop)
+static int runner_fail(int error)
 {
-    if (loop && !loop->own_clock)
-        return true;
-    errno = loop ? ENOTSUP : EINVAL;
-    return false;
+    errno = error;
+    return -1;
+}
+
+void runner_wake(tw_loop *loop)
+{
+    /* A child's loop that has no descriptors of its own yet is awake: it only copied
+     * the word that says otherwise, and looks at what has come before it sleeps. */
+    if (!runner_inherited(&loop->runner))
+        backend_wake(&loop->runner.backend);
 }
 
 /* ----------------------------------------------------------- between two runs */
@@ -100,16 +117,11 @@ static void set_alarm(tw_loop *loop, uint64_t when_ns)
     runner->alarms++;
 }
 
-/* Gets ready to sleep. false: there is something to do at once. */
-static bool rest(tw_loop *loop)
+/* Says that the loop sleeps, until its alarm. */
+static void fall_asleep(tw_loop *loop)
 {
-    uint64_t now_ns = loop_read_clock(loop); /* first: what is due by it is not put off */
-    uint64_t next_ns = tw_next_ns(loop);
-    if (next_ns <= now_ns)
-        return false;
-    set_alarm(loop, next_ns);
+    post_alarm_is(&loop->posts, loop->runner.backend.armed_ns);
     post_reader_is(&loop->posts, loop->runner.wake_owed ? POST_WOKEN : POST_ASLEEP);
-    return !post_waiting(&loop->posts);
 }
 
 /* The opposite: the loop will look at the queue before it rests again. woken: the
@@ -126,6 +138,27 @@ static void rise(tw_loop *loop, bool woken)
         loop->runner.wake_owed = false;
 }
 
+/* Gets ready to sleep. false: there is something to do at once. Calls that other
+ * threads start meanwhile may change until when; but if they do so again and again,
+ * the loop is better run. */
+static bool rest(tw_loop *loop)
+{
+    for (unsigned attempts = 0; attempts < 3; attempts++) {
+        uint64_t now_ns = loop_read_clock(loop); /* first: what is due by it is not put off */
+        uint64_t next_ns = tw_next_ns(loop);
+        if (next_ns <= now_ns)
+            return false;
+        set_alarm(loop, next_ns);
+        fall_asleep(loop);
+        if (post_waiting(&loop->posts))
+            return false;
+        if (!post_has_arrivals(&loop->posts))
+            return true;
+        rise(loop, false);
+    }
+    return false;
+}
+
 /* Makes the descriptor readable. */
 static void ring(tw_loop *loop)
 {
@@ -139,11 +172,20 @@ static void ring(tw_loop *loop)
 static void expect_own_descriptors(const struct runner *runner)
 {
 #if TW_CHECKED >= 1
-    if (runner->process != getpid())
+    if (runner_inherited(runner))
         tw_misuse("a loop with a tw_fd was used after fork before tw_fd was called again");
 #else
     (void)runner;
 #endif
+}
+
+/* In a child, where the parent's descriptors are all there is: nobody sleeps. */
+static bool stay_awake(tw_loop *loop)
+{
+    if (TW_LIKELY(!runner_inherited(&loop->runner)))
+        return false;
+    loop_watch_starts(loop, 0);
+    return true;
 }
 
 void runner_begin(tw_loop *loop)
@@ -151,7 +193,7 @@ void runner_begin(tw_loop *loop)
     struct runner *runner = &loop->runner;
     expect_own_descriptors(runner);
     loop_watch_starts(loop, 0);
-    if (runner->driving)
+    if (runner->driver || stay_awake(loop))
         return; /* tw_run_forever rests and rises by itself */
     rise(loop, false);
     /* An outer poller is not to see the mark again. */
@@ -162,8 +204,8 @@ void runner_begin(tw_loop *loop)
 void runner_end(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
-    if (runner->driving)
-        return;
+    if (runner->driver || stay_awake(loop))
+        return; /* the callbacks that have just run may have forked */
     if (rest(loop))
         loop_watch_starts(loop, runner->backend.armed_ns);
     else
@@ -174,11 +216,14 @@ void runner_hurry(tw_loop *loop, uint64_t when_ns)
 {
     struct runner *runner = &loop->runner;
     expect_own_descriptors(runner);
+    if (stay_awake(loop))
+        return;
     if (when_ns <= loop->clock_ns) {
         ring(loop);
         return;
     }
     set_alarm(loop, bits_clamp_now(bits_add_saturated(when_ns, loop->slack_ns)));
+    post_alarm_is(&loop->posts, runner->backend.armed_ns);
     loop_watch_starts(loop, runner->backend.armed_ns);
 }
 
@@ -195,12 +240,22 @@ static void await(tw_loop *loop)
 static void stop_driving(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
-    runner->driving = false;
+    runner->driver = NULL;
     loop->awaited = runner->fd_given;
-    runner_begin(loop);
-    if (runner->fd_given)
-        runner_end(loop);
+    if (!runner_inherited(runner)) {
+        runner_begin(loop);
+        if (runner->fd_given)
+            runner_end(loop);
+    }
     set_owner(loop, NULL);
+}
+
+/* Whether nothing is pending, and no post is on its way. */
+static bool is_empty(tw_loop *loop)
+{
+    remote_collect(loop);
+    return loop_pending(loop) == 0 && !loop->remote.waiting && !post_waiting(&loop->posts) &&
+           !post_has_arrivals(&loop->posts);
 }
 
 /* Between two runs of tw_run_forever. 0, or -1 with errno set. A mark that is owed
@@ -209,7 +264,8 @@ static int sleep_until_due(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
     int woken = 0;
-    if (rest(loop)) {
+    /* Whoever cancels the last call sees that the loop sleeps, or is seen here. */
+    if (rest(loop) && !(runner->ends_empty && is_empty(loop))) {
         woken = backend_wait(&runner->backend, true);
         runner->wakeups++;
     }
@@ -217,34 +273,55 @@ static int sleep_until_due(tw_loop *loop)
     return woken < 0 ? -1 : 0;
 }
 
-int tw_run_forever(tw_loop *loop)
+/* Runs and sleeps. 0, or -1 with errno set. */
+static int drive(tw_loop *loop)
 {
-    if (loop)
-        TW_CLAIM(loop);
-    if (loop && loop_busy(loop)) {
-        errno = EBUSY;
-        return -1;
+    struct runner *runner = &loop->runner;
+    for (;;) {
+        tw_run(loop);
+        /* A callback may have forked, and this be the child. */
+        if (TW_UNLIKELY(runner_inherited(runner)) && open_backend(loop) != 0)
+            return -1;
+        if (runner->stopping || (runner->ends_empty && is_empty(loop)))
+            return 0;
+        if (sleep_until_due(loop) != 0)
+            return -1;
     }
-    if (!may_await(loop))
-        return -1;
+}
+
+static int run_until(tw_loop *loop, bool ends_empty)
+{
+    if (!loop)
+        return runner_fail(EINVAL);
+    TW_CLAIM(loop);
+    if (loop_busy(loop))
+        return runner_fail(EBUSY);
+    if (loop->own_clock)
+        return runner_fail(ENOTSUP);
     if (open_backend(loop) != 0)
         return -1;
     struct runner *runner = &loop->runner;
-    runner->driving = true;
+    runner->driver = threads_current();
+    runner->ends_empty = ends_empty;
+    atomic_store(&loop->remote.ends_empty, ends_empty);
     await(loop);
     rise(loop, false); /* an outer poller may have awaited it until now */
-    int result = 0;
-    while (result == 0) {
-        tw_run(loop);
-        if (runner->stopping)
-            break;
-        result = sleep_until_due(loop);
-    }
-    int error = errno;
-    runner->stopping = false;
+    int result = drive(loop), error = errno;
+    runner->stopping = runner->ends_empty = false;
+    atomic_store(&loop->remote.ends_empty, false);
     stop_driving(loop);
     errno = error;
     return result;
+}
+
+int tw_run_forever(tw_loop *loop)
+{
+    return run_until(loop, false);
+}
+
+int tw_run_until_empty(tw_loop *loop)
+{
+    return run_until(loop, true);
 }
 
 void tw_stop(tw_loop *loop)
@@ -259,13 +336,13 @@ void tw_stop(tw_loop *loop)
 
 int tw_fd(tw_loop *loop)
 {
-    if (!may_await(loop))
-        return -1;
+    if (!loop)
+        return runner_fail(EINVAL);
     TW_ASSERT_OWNED(loop);
-    if (loop->closing || loop->locked) {
-        errno = EBUSY;
-        return -1;
-    }
+    if (loop->closing || loop->locked)
+        return runner_fail(EBUSY);
+    if (loop->own_clock)
+        return runner_fail(ENOTSUP);
     if (open_backend(loop) != 0)
         return -1;
     int fd = backend_fd(&loop->runner.backend);
@@ -295,12 +372,10 @@ int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg)
     if (!may_post(loop, callback))
         return -1;
     int wake = post_push(&loop->posts, callback, arg);
-    if (wake < 0) {
-        errno = ENOMEM;
-        return -1;
-    }
+    if (wake < 0)
+        return runner_fail(ENOMEM);
     if (wake)
-        backend_wake(&loop->runner.backend);
+        runner_wake(loop);
     return 0;
 }
 
@@ -309,6 +384,6 @@ int tw_post_send(tw_loop *loop, tw_post *post)
     if (!may_post(loop, post ? post->callback_ : NULL))
         return -1;
     if (post_send(&loop->posts, post))
-        backend_wake(&loop->runner.backend);
+        runner_wake(loop);
     return 0;
 }

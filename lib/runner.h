@@ -2,6 +2,7 @@
  * runner: sleeping until something is due.
  *
  *     tw_run_forever   run ─> rest ─> sleep ─> run ...
+ *     tw_run_until_empty  the same, as long as anything is pending
  *     tw_fd            run ─> rest, or ring if something is due at once;
  *                      the outer poller sleeps; a start in between that is due
  *                      before the alarm goes off sets the alarm anew
@@ -10,7 +11,9 @@
  * timers that come and go behind the next deadline cost no system call; the
  * price is one needless wake-up when the timer it was set for has been stopped.
  *
- * Descriptors are made at the first need and live as long as the loop.
+ * Descriptors are made at the first need and live as long as the loop. A fork makes
+ * the child's those of its parent: it never touches them, but makes its own as soon
+ * as it would sleep by itself, or is asked for them by tw_fd.
  */
 #ifndef TW_RUNNER_H
 #define TW_RUNNER_H
@@ -26,11 +29,13 @@ struct runner {
     int clock_id;        /* TW_CLOCK_... */
     bool open;           /* the back end has its descriptors */
     bool fd_given;       /* tw_fd was called: an outer poller may be waiting */
-    bool driving;        /* tw_run_forever is under way */
+    const void *driver;  /* the thread in tw_run_forever or tw_run_until_empty; NULL: none */
     bool stopping;       /* tw_stop was called */
+    bool ends_empty;     /* driving ends when nothing is pending */
     bool wake_owed;      /* somebody has called backend_wake, or is about to, and its
                             mark has not been taken away */
     pid_t process;       /* that has made the descriptors */
+    atomic_uint forks;   /* threads_forks then: another number says that they are the parent's */
     uint64_t wakeups;    /* see tw_stats */
     uint64_t alarms;
     _Atomic(const void *) owner; /* the thread the loop belongs to; NULL: not known */
@@ -45,6 +50,9 @@ void runner_end(tw_loop *loop);
 
 /* Something was started that is due before loop->alarm_ns. */
 void runner_hurry(tw_loop *loop, uint64_t when_ns);
+
+/* Wakes the loop. Any thread that has claimed to do so. */
+void runner_wake(tw_loop *loop);
 
 /* The calling thread is about to run or free the loop: it owns it now. */
 void runner_claim(tw_loop *loop);

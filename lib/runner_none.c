@@ -61,6 +61,90 @@ void post_collect(struct post_queue *queue)
     (void)queue;
 }
 
+void remote_init(tw_loop *loop)
+{
+    (void)loop;
+}
+
+void remote_free(tw_loop *loop)
+{
+    (void)loop;
+}
+
+void remote_collect(tw_loop *loop)
+{
+    (void)loop;
+}
+
+void remote_begin_run(tw_loop *loop)
+{
+    (void)loop;
+}
+
+void remote_tell_others(tw_loop *loop, size_t others)
+{
+    (void)loop, (void)others;
+}
+
+tw_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
+{
+    (void)loop, (void)now_ns;
+    return NULL;
+}
+
+uint64_t remote_waiting_ns(const tw_loop *loop)
+{
+    (void)loop;
+    return BITS_NEVER;
+}
+
+bool remote_start_callback(tw_loop *loop, struct node *node)
+{
+    (void)loop, (void)node;
+    return false;
+}
+
+void remote_end_callback(tw_loop *loop, struct node *node)
+{
+    (void)loop, (void)node;
+}
+
+size_t remote_drop_all(tw_loop *loop, void (*drop)(tw_loop *loop, tw_callback *callback, void *arg))
+{
+    (void)loop, (void)drop;
+    return 0;
+}
+
+bool remote_cancel(tw_loop *loop, tw_handle handle)
+{
+    (void)loop, (void)handle;
+    return false;
+}
+
+bool remote_pending(const tw_loop *loop, tw_handle handle)
+{
+    (void)loop, (void)handle;
+    return false;
+}
+
+uint64_t remote_when_ns(const tw_loop *loop, tw_handle handle)
+{
+    (void)loop, (void)handle;
+    return BITS_NEVER;
+}
+
+bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
+{
+    (void)loop, (void)handle, (void)when_ns;
+    return false;
+}
+
+struct remote_tally remote_counts(const struct remote *remote)
+{
+    (void)remote;
+    return (struct remote_tally){0, 0, 0};
+}
+
 bool post_next(struct post_queue *queue, struct post *out)
 {
     (void)queue, (void)out;

@@ -1,0 +1,137 @@
+#include "remote_pool.h"
+
+#include <stdlib.h>
+
+static uint32_t remote_slab_nodes(unsigned slab)
+{
+    return (uint32_t)1 << (REMOTE_FIRST_BITS + slab);
+}
+
+/* Where a node is. With 64 added to the index, slab s begins at 2^(6 + s). */
+static unsigned remote_slab_of(uint32_t index, uint32_t *at)
+{
+    uint32_t shifted = index + ((uint32_t)1 << REMOTE_FIRST_BITS);
+    unsigned bits = bits_width(shifted) - 1;
+    *at = shifted - ((uint32_t)1 << bits);
+    return bits - REMOTE_FIRST_BITS;
+}
+
+static uint32_t first_index(unsigned slab)
+{
+    return remote_slab_nodes(slab) - ((uint32_t)1 << REMOTE_FIRST_BITS);
+}
+
+/* The node with this index, of those that have been taken. */
+static struct remote_node *node_at(struct remote_pool *pool, uint32_t index)
+{
+    uint32_t at;
+    unsigned slab = remote_slab_of(index, &at);
+    return &atomic_load_explicit(&pool->slabs[slab].nodes, memory_order_acquire)[at];
+}
+
+void remote_pool_free(struct remote_pool *pool)
+{
+    for (unsigned slab = 0; slab < REMOTE_SLABS; slab++)
+        free(atomic_load_explicit(&pool->slabs[slab].nodes, memory_order_relaxed));
+}
+
+/* ------------------------------------------------------------- nodes never taken */
+
+/* Makes the slab, unless another thread is faster. NULL: there is no memory. */
+static struct remote_node *make_slab(struct remote_slab *slab, uint32_t nodes)
+{
+    struct remote_node *fresh = calloc(nodes, sizeof *fresh), *there = NULL;
+    if (!fresh)
+        return NULL;
+    if (atomic_compare_exchange_strong_explicit(&slab->nodes, &there, fresh, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return fresh;
+    free(fresh);
+    return there;
+}
+
+/* The number of a node of the slab that nobody has taken before; `nodes`: all have
+ * been. */
+static uint32_t take_number(struct remote_slab *slab, uint32_t nodes)
+{
+    uint32_t used = atomic_load_explicit(&slab->used, memory_order_acquire);
+    while (used < nodes && !atomic_compare_exchange_weak_explicit(&slab->used, &used, used + 1,
+                                                                  memory_order_acquire,
+                                                                  memory_order_acquire)) {
+    }
+    return used;
+}
+
+static struct remote_node *take_fresh(struct remote_pool *pool)
+{
+    for (unsigned i = 0; i < REMOTE_SLABS; i++) {
+        struct remote_slab *slab = &pool->slabs[i];
+        struct remote_node *nodes = atomic_load_explicit(&slab->nodes, memory_order_acquire);
+        if (!nodes && !(nodes = make_slab(slab, remote_slab_nodes(i))))
+            return NULL;
+        uint32_t at = take_number(slab, remote_slab_nodes(i));
+        if (at == remote_slab_nodes(i))
+            continue;
+        struct remote_node *node = &nodes[at];
+        node->node.index = REMOTE_BIT | (first_index(i) + at);
+        node->node.interval_ns = 1; /* see fire_call */
+        atomic_store_explicit(&node->state, (uint64_t)slab->generation << 32 | REMOTE_FREE,
+                              memory_order_relaxed);
+        return node;
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- taking, giving */
+
+struct remote_node *remote_pool_take(struct remote_pool *pool)
+{
+    uint64_t head = atomic_load_explicit(&pool->free, memory_order_acquire), next;
+    struct remote_node *node;
+    do {
+        uint32_t index = (uint32_t)head;
+        if (index == 0)
+            return take_fresh(pool);
+        node = node_at(pool, index - 1);
+        uint64_t tag = (head >> 32) + 1;
+        next = tag << 32 | atomic_load_explicit(&node->next_free, memory_order_relaxed);
+    } while (!atomic_compare_exchange_weak_explicit(&pool->free, &head, next, memory_order_acquire,
+                                                    memory_order_acquire));
+    return node;
+}
+
+void remote_pool_give(struct remote_pool *pool, struct remote_node *node)
+{
+    uint64_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
+    if (remote_generation(state) == UINT32_MAX)
+        return; /* no handle is ever given out twice */
+    uint64_t index = (node->node.index & ~REMOTE_BIT) + 1;
+    uint64_t head = atomic_load_explicit(&pool->free, memory_order_relaxed), next;
+    do {
+        atomic_store_explicit(&node->next_free, (uint32_t)head, memory_order_relaxed);
+        next = (head >> 32) << 32 | index;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->free, &head, next, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+struct remote_node *remote_pool_find(struct remote_pool *pool, tw_handle handle)
+{
+    uint32_t at, index = (uint32_t)handle & ~REMOTE_BIT;
+    if (!((uint32_t)handle & REMOTE_BIT) || index >= first_index(REMOTE_SLABS))
+        return NULL;
+    struct remote_slab *slab = &pool->slabs[remote_slab_of(index, &at)];
+    struct remote_node *nodes = atomic_load_explicit(&slab->nodes, memory_order_acquire);
+    return nodes ? &nodes[at] : NULL;
+}
+
+void remote_pool_visit(struct remote_pool *pool, void (*visit)(void *arg, struct remote_node *node),
+                       void *arg)
+{
+    for (unsigned i = 0; i < REMOTE_SLABS; i++) {
+        struct remote_slab *slab = &pool->slabs[i];
+        struct remote_node *nodes = atomic_load_explicit(&slab->nodes, memory_order_acquire);
+        uint32_t used = nodes ? atomic_load_explicit(&slab->used, memory_order_acquire) : 0;
+        for (uint32_t at = 0; at < used; at++)
+            visit(arg, &nodes[at]);
+    }
+}
