@@ -40,9 +40,10 @@ foreach(dir LIBDIR INCLUDEDIR)
 endforeach()
 
 tw_install(tickwheel HEADER tickwheel.h EXPORT tickwheel-targets PC tickwheel.pc)
-# Headers alone: the adapters for event loops.
-foreach(header uv.h event.h ev.h uring.h glib.h asio.hpp)
-    install(FILES ${PROJECT_SOURCE_DIR}/include/tickwheel_${header}
+# Headers alone: for C++, and the adapters for event loops.
+foreach(header tickwheel.hpp tickwheel_uv.h tickwheel_event.h tickwheel_ev.h tickwheel_uring.h
+        tickwheel_glib.h tickwheel_asio.hpp)
+    install(FILES ${PROJECT_SOURCE_DIR}/include/${header}
             DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endforeach()
 if(TARGET tickwheel_jemalloc_static)

@@ -63,8 +63,8 @@ step_man_pages_and_adapters() {
     for page in man3/tw_call_later.3 man3/tw_fd.3 man3/tickwheel_uv.3 man7/tickwheel.7; do
         [ -s "$man/$page" ] || fail "$page is installed"
     done
-    for header in uv.h event.h ev.h uring.h glib.h asio.hpp; do
-        [ -s "$prefix/include/tickwheel_$header" ] || fail "tickwheel_$header is installed"
+    for header in .hpp _uv.h _event.h _ev.h _uring.h _glib.h _asio.hpp; do
+        [ -s "$prefix/include/tickwheel$header" ] || fail "tickwheel$header is installed"
     done
     command -v man >/dev/null || exit 0
     MANPAGER=cat LC_ALL=C man -M "$man" tw_call_later_ns | grep -q "tw_call_later" ||
