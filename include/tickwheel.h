@@ -192,7 +192,8 @@ TW_API tw_handle tw_call_at_ns(tw_loop *loop, uint64_t when_ns, tw_callback *cal
  * runs that are due at once.
  *   interval more than 0; +infinity is never due.
  * Returns a handle that stays pending, also inside its own callback, until it
- * is cancelled; or 0 as tw_call_soon does. */
+ * is cancelled; or 0 as tw_call_soon does. To begin at once, move the first call:
+ * tw_reschedule_later_ns(loop, handle, 0). */
 TW_API tw_handle tw_call_every(tw_loop *loop, double interval, tw_callback *callback, void *arg);
 TW_API tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *callback, void *arg);
 
@@ -342,8 +343,6 @@ TW_API int tw_fd(tw_loop *loop);
  * and a system call if the loop has to be woken. */
 TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg);
 
-#endif /* TICKWHEEL_NO_RUNNER */
-
 /* Calls callback(arg) once on the loop's thread, when `delay` seconds have passed, or
  * when the clock has reached `when`: tw_call_later and tw_call_at from any thread at any
  * time until tw_loop_free is called, without a lock. Not from a signal handler.
@@ -389,6 +388,8 @@ TW_API bool tw_cancel_threadsafe(tw_loop *loop, tw_handle handle);
  * in one that it has called. Two loops whose callbacks wait for each other wait for
  * ever. Cost: the waiting sleeps, and costs the loop one load a call of this kind. */
 TW_API bool tw_cancel_and_wait(tw_loop *loop, tw_handle handle);
+
+#endif /* TICKWHEEL_NO_RUNNER */
 
 /* A post: such a call that lives in a struct of yours, for what happens again and
  * again ("there is work in the queue", "a signal came"). While it is on its way,
@@ -464,8 +465,12 @@ TW_API int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns
 TW_API void tw_timer_stop(tw_loop *loop, tw_timer *timer);
 
 /* Stops the timer, but lets the loop keep its place: it will not fire, and
- * starting it again soon is cheapest. Stop it before its memory is freed. A
- * timer of another loop is left alone, as by tw_timer_stop. */
+ * starting it again soon is cheapest: before its old deadline, to be due no earlier
+ * than that, as the timeout of the next request on a connection is. Where new deadlines
+ * are as often earlier, tw_timer_stop costs no more, and less in cache. Stop it before its memory is
+ * freed. A timer of another loop is left alone, as by tw_timer_stop. A parked timer
+ * does not count as pending and wakes nobody; the loop holds its 8 bytes until its old
+ * deadline has passed. */
 TW_API void tw_timer_park(tw_loop *loop, tw_timer *timer);
 
 /* Whether the timer will fire: started, and not since stopped, parked or
@@ -532,15 +537,16 @@ struct tw_allocator {
 #define TW_CLOCK_MONOTONIC 0
 #define TW_CLOCK_BOOTTIME 1
 
-/* What a loop is made with. All zero, but for size, is the default. A caller compiled against an older,
- * shorter struct keeps working: fields it does not have are taken as 0. A size
- * that holds no option at all, and later options that are not 0 and that this
- * version does not know, are EINVAL. */
+/* What a loop is made with. All zero, but for size, is the default. A caller compiled
+ * against an older, shorter struct keeps working: fields it does not have are taken as
+ * 0. A size that holds no option at all, and later options that are not 0 and that
+ * this version does not know, are EINVAL. */
 struct tw_options {
     size_t size;          /* sizeof(tw_options) */
     uint64_t tick_ns;     /* grain of the wheel, rounded up to a power of two; 0: 2^20, about
                              1.05 ms. At most 2^63. Costs, not accuracy: a tenth of the shortest
-                             common timeout is a good choice */
+                             common timeout is a good choice, unless most deadlines then lie beyond
+                             the span, tick * 2^25: 2^27 (134 ms) reaches 52 days */
     uint64_t slack_ns;    /* how far tw_next_ns may put a wake-up off, to coalesce; 0: not at all.
                              What is due already is not put off */
     size_t reserve;       /* timers to make room for at once, as tw_reserve */
@@ -576,7 +582,11 @@ struct tw_options {
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 
 /* The same for timers within the wheel's span only: for calls by handle, 72
- * bytes each, and for embedded timers, 8 bytes each. */
+ * bytes each, and for embedded timers, 8 bytes each. Beside them some 17 KiB at least,
+ * and up to 450 KiB from a few thousand timers on: in each slot of the wheel a chunk of
+ * 32 cells may be half empty. Embedded timers beyond the span take 16 bytes more each,
+ * which no call reserves without calls; those that have been started once have left
+ * room for as many. */
 TW_API int tw_reserve_calls(tw_loop *loop, size_t calls);
 TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
 
