@@ -25,9 +25,10 @@ function(tw_install name)
 endfunction()
 
 # The directories as a pkg-config file names them: below the prefix, which is
-# found from the place of the file itself; absolute ones stay what they are.
+# found from the place of the file itself; absolute ones stay what they are. /usr is
+# never moved, and pkg-config leaves its directories out if it sees that it is /usr.
 set(pc_prefix ${CMAKE_INSTALL_PREFIX})
-if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
     file(RELATIVE_PATH up "/${pkgconfig_dir}" "/")
     string(REGEX REPLACE "/$" "" up "${up}")
     set(pc_prefix "\${pcfiledir}/${up}")
