@@ -1,0 +1,58 @@
+"""The documents name only what there is: functions and headers of the public interface,
+files, and headings that they link to.
+
+    test_names.py TOP [TEST]
+"""
+import re
+import sys
+import unittest
+from pathlib import Path
+
+TOP = Path(sys.argv.pop(1)).resolve()
+FOLDERS = ["", "docs", "examples", "bench", "bench/traces", "python"]
+DOCUMENTS = [path for folder in FOLDERS for path in sorted((TOP / folder).glob("*.md"))]
+
+
+def anchor(heading):
+    """As the pages that show these documents make it."""
+    text = re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", heading.strip().lower())
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+class Names(unittest.TestCase):
+    def test_functions_and_types_are_declared(self):
+        declared = set()
+        for pattern in ("include/*.h", "include/*.hpp", "lib/*.h", "cmake/*", "CMakeLists.txt"):
+            for path in TOP.glob(pattern):
+                declared |= set(re.findall(r"\b(?:tw|TW|TICKWHEEL)_\w+", path.read_text()))
+        missing = set()
+        for path in DOCUMENTS:
+            if path.name == "CHANGELOG.md":
+                continue # it also tells of what went
+            for name in re.findall(r"\b(?:tw|TW)_\w*[A-Za-z0-9]\b(?!_?\*|\.\.\.|_\.\.\.)",
+                                   path.read_text()):
+                if name not in declared:
+                    missing.add(f"{path.name}: {name}")
+        self.assertEqual(sorted(missing), [])
+
+    def test_links_lead_somewhere(self):
+        broken = []
+        for path in DOCUMENTS:
+            text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+            for target in re.findall(r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"", text):
+                target = "".join(target)
+                if re.match(r"[a-z]+:", target):
+                    continue
+                file, _, heading = target.partition("#")
+                to = (path.parent / file).resolve() if file else path
+                if not to.exists():
+                    broken.append(f"{path.relative_to(TOP)}: {target}")
+                elif heading:
+                    headings = re.findall(r"^#+ (.*)$", to.read_text(), re.M)
+                    if heading not in {anchor(line) for line in headings}:
+                        broken.append(f"{path.relative_to(TOP)}: {target}")
+        self.assertEqual(broken, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
