@@ -55,7 +55,7 @@ int heap_reserve(struct heap *heap, size_t count, bool touch)
     return 0;
 }
 
-static void put(struct heap *heap, size_t index, struct heap_pair pair)
+static void heap_put(struct heap *heap, size_t index, struct heap_pair pair)
 {
     *heap_at(heap, index) = pair;
     pair.timer->place_ = (void *)(uintptr_t)(index + 1);
@@ -69,10 +69,10 @@ static void sift_up(struct heap *heap, size_t index, struct heap_pair pair)
         struct heap_pair above = *heap_at(heap, parent);
         if (above.key <= pair.key)
             break;
-        put(heap, index, above);
+        heap_put(heap, index, above);
         index = parent;
     }
-    put(heap, index, pair);
+    heap_put(heap, index, pair);
 }
 
 static size_t earliest_child(const struct heap *heap, size_t index)
@@ -94,10 +94,10 @@ static void sift_down(struct heap *heap, size_t index, struct heap_pair pair)
         struct heap_pair below = *heap_at(heap, child);
         if (pair.key <= below.key)
             break;
-        put(heap, index, below);
+        heap_put(heap, index, below);
         index = child;
     }
-    put(heap, index, pair);
+    heap_put(heap, index, pair);
 }
 
 void heap_push(struct heap *heap, tw_timer *timer)
