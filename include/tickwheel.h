@@ -51,6 +51,14 @@
  *     Callbacks  From inside a callback every function may be called, on any
  *                timer, except running the loop and freeing it: those are
  *                refused with EBUSY.
+ *     Leaving    A callback may be left by a C++ exception, by the end of its thread or
+ *                by longjmp. Its call counts as made, what else is due stays due,
+ *                its context is left and released, and the loop's own is current.
+ *                After an exception, or the end of the thread, all this is so at
+ *                once. Of a longjmp the library hears when the loop is next run or
+ *                freed: do that soon, on the same thread, and from the function that
+ *                called the run or from one of those that called it. Anything
+ *                deeper in the stack is taken for a callback, and refused.
  *     Hooks      options.on_slow, options.on_drop and a context's enter, leave and
  *                release may use the loop as a callback may. In the allocator's
  *                hooks, a context's retain and a recorder's write nothing of the
@@ -259,6 +267,12 @@ TW_API size_t tw_run(tw_loop *loop);
  * next: what its callbacks have scheduled with tw_call_soon waits until the
  * timers that are due have had their turn. */
 TW_API size_t tw_run_max(tw_loop *loop, size_t max_calls);
+
+/* The same, but starts no further call once budget_ns have passed since its reading
+ * of the clock. At least one call is made if one is ready, also with a budget of 0.
+ * The rest stays due, as with tw_run_max. Cost: one reading of the clock a call
+ * more. */
+TW_API size_t tw_run_for_ns(tw_loop *loop, uint64_t budget_ns);
 
 /* The same as tw_run with a reading of the loop's clock that the caller has taken
  * already. A reading below an earlier one, tw_time_ns's among them, counts as that

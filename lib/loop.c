@@ -270,10 +270,8 @@ void tw_loop_free(tw_loop *loop)
     if (!loop)
         return;
     TW_CLAIM(loop);
-    if (loop_busy(loop)) {
-        errno = EBUSY;
+    if (!loop_idle(loop))
         return;
-    }
     if (loop->recorder)
         tw_record_stop(loop);
     loop->closing = loop->dropping = loop->posts.closed = true;
@@ -356,7 +354,7 @@ uint64_t tw_missed(const tw_loop *loop)
     if (!loop)
         return 0;
     TW_ASSERT_OWNED(loop);
-    return loop->left_out;
+    return loop->run.left_out;
 }
 
 /* Room for so many timers, with nodes for as many calls, and beyond the span. */

@@ -34,6 +34,16 @@ struct loop_counts {
     uint64_t gathered;              /* sequence numbers that tw_cancel_all gave out */
 };
 
+/* The innermost run under way. */
+struct run_state {
+    const char *frame;              /* the stack frame of the function that makes its calls */
+    const char *outermost;          /* that of the outermost run */
+    tw_context *outside;            /* the loop's own context: current when no run is under way */
+    tw_context *held;               /* of the call being made: a reference to be released; NULL */
+    tw_context *entered;            /* the same, once it has been entered and is to be left */
+    uint64_t left_out;              /* what tw_missed answers */
+};
+
 struct tw_loop {
     /* Hot: touched by starts and stops. */
     struct loop_counts counts;
@@ -51,6 +61,7 @@ struct tw_loop {
     unsigned locked;                /* hooks under way in which the loop must not change */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
+    struct run_state run;           /* all 0 if none is under way */
     struct recorder *recorder;      /* NULL: nothing is recorded */
     uint64_t soon_end;              /* sequence number of the last soon call a run may make */
     uint64_t soon_last;             /* of the last one scheduled */
@@ -67,7 +78,6 @@ struct tw_loop {
     uint64_t slack_ns;
     bool own_clock;                 /* options.clock was given */
     int missed;                     /* TW_MISSED_... */
-    uint64_t left_out;              /* what tw_missed answers */
     uint64_t slow_callback_ns;      /* 0: off */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg);
@@ -127,6 +137,17 @@ TW_INLINE bool loop_may_change(const tw_loop *loop)
 TW_INLINE bool loop_busy(const tw_loop *loop)
 {
     return loop->running || loop->dropping || loop->reading || loop->locked;
+}
+
+/* The same after a second look: a run that was left by a jump, so that its frames
+ * are no more, is over. The calling function is not deeper in the stack than 512
+ * bytes below the one that called tw_run, or it is taken for a callback. */
+bool loop_settle(tw_loop *loop);
+
+/* Whether the loop may be run or freed now; else sets errno. */
+TW_INLINE bool loop_idle(tw_loop *loop)
+{
+    return TW_LIKELY(!loop_busy(loop)) || loop_settle(loop);
 }
 
 /* Something pending moves to this deadline. */

@@ -28,6 +28,14 @@
 /* A path so rare that it should not share a cache line with the others. */
 #define TW_COLD __attribute__((noinline, cold))
 
+/* A variable that is handed to a function when its block ends, however it does: also
+ * by an exception that passes through, since the library is compiled with
+ * -fexceptions. Not by longjmp. */
+#define TW_AT_END(function) __attribute__((cleanup(function)))
+
+/* Where the calling function's frame is. Stacks grow downwards. */
+#define TW_FRAME() ((const char *)__builtin_frame_address(0))
+
 /*
  * Assertions come in three tiers.
  *   1  Misuse by the caller: answered with an errno by the public functions,

@@ -34,19 +34,40 @@ static void call_outside(tw_loop *loop, tw_callback *callback, void *arg)
     loop->context = outer;
 }
 
-/* Calls inside a context; NULL is one too. The loop's own is current again
- * afterwards, whatever the callback has set. */
+/* A context that a call has entered, and whose reference it holds: both are over. */
+static void leave_context(struct run_state *run)
+{
+    tw_context *held = run->held, *entered = run->entered;
+    run->held = run->entered = NULL;
+    if (entered && entered->ops->leave)
+        entered->ops->leave(entered);
+    context_release(held);
+}
+
+/* Calls inside a context, and releases the reference to it; NULL is one too. The
+ * loop's own is current again afterwards, whatever the callback has set. What is
+ * written down here is for the case that the callback does not return. */
 static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, void *arg)
 {
     const tw_context_ops *ops = context ? context->ops : NULL;
     tw_context *outer = loop->context;
     loop->context = context;
-    if (ops && ops->enter)
+    if (TW_LIKELY(!ops)) {
+        call(loop, callback, arg);
+        loop->context = outer;
+        return;
+    }
+    loop->run.held = context;
+    if (ops->enter)
         ops->enter(context);
+    loop->run.entered = context;
     call(loop, callback, arg);
-    if (ops && ops->leave)
+    loop->run.entered = NULL;
+    if (ops->leave)
         ops->leave(context);
     loop->context = outer;
+    loop->run.held = NULL;
+    context_release(context);
 }
 
 /* How many deadlines of a periodic call after this one have passed, and are left
@@ -92,16 +113,15 @@ static bool fire_call(tw_loop *loop, struct node *node)
         context_retain(loop, context);
         loop->counts.starts++;
         uint64_t deadline = node->timer.deadline_, interval = node->interval_ns;
-        loop->left_out = left_out(loop, deadline, interval);
-        deadline += loop->left_out * interval;
+        loop->run.left_out = left_out(loop, deadline, interval);
+        deadline += loop->run.left_out * interval;
         calendar_restart(&loop->calendar, &node->timer, bits_add_saturated(deadline, interval));
         loop_record(loop, TRACE_START, &node->timer);
     } else {
         context = call_retire(loop, node);
     }
     call_in(loop, context, callback, arg);
-    loop->left_out = 0;
-    context_release(context);
+    loop->run.left_out = 0;
     return true;
 }
 
@@ -124,11 +144,20 @@ TW_INLINE bool fire(tw_loop *loop, tw_timer *timer)
 struct run {
     size_t max_calls;
     size_t calls;
+    uint64_t ends_ns;       /* no call begins at this clock reading; BITS_NEVER: at any */
 };
 
 static bool full(const struct run *run)
 {
     return run->calls >= run->max_calls;
+}
+
+/* A call was made. */
+TW_INLINE void count_call(tw_loop *loop, struct run *run)
+{
+    run->calls++;
+    if (TW_UNLIKELY(run->ends_ns != BITS_NEVER) && loop_read_clock(loop) >= run->ends_ns)
+        run->max_calls = run->calls;
 }
 
 static void run_posts(tw_loop *loop, struct run *run)
@@ -137,8 +166,8 @@ static void run_posts(tw_loop *loop, struct run *run)
     while (!full(run) && post_next(&loop->posts, &post)) {
         loop->counts.fired++;
         loop->counts.posts++;
-        run->calls++;
         call_outside(loop, post.callback, post.arg);
+        count_call(loop, run);
     }
 }
 
@@ -160,7 +189,8 @@ static void run_soon(tw_loop *loop, struct run *run)
             break;
         if (full(run))
             break;
-        run->calls += fire(loop, calendar_next_soon(calendar));
+        if (fire(loop, calendar_next_soon(calendar)))
+            count_call(loop, run);
     }
     run_posts(loop, run);
     loop->soon_cut = full(run);
@@ -174,7 +204,8 @@ static void run_timers(tw_loop *loop, struct run *run)
         if (!timer)
             break;
         count_lateness(loop, loop->now_ns - timer->deadline_, 1);
-        run->calls += fire(loop, timer);
+        if (fire(loop, timer))
+            count_call(loop, run);
     }
 }
 
@@ -184,7 +215,8 @@ static TW_COLD void run_waiting(tw_loop *loop, struct run *run)
     tw_timer *timer;
     while (!full(run) && (timer = remote_next_waiting(loop, loop->now_ns)) != NULL) {
         count_lateness(loop, loop->now_ns - timer->deadline_, 1);
-        run->calls += fire(loop, timer);
+        if (fire(loop, timer))
+            count_call(loop, run);
     }
 }
 
@@ -200,30 +232,68 @@ static bool may_pass(const tw_loop *loop)
     return !loop->soon_cut && !loop->awaited && !loop->recorder && !loop->remote.waiting;
 }
 
-/* A run, at loop->now_ns. */
-static size_t run_what_is_due(tw_loop *loop, size_t max_calls)
+/* Makes the calls of a run at loop->now_ns. */
+static TW_NOINLINE void make_calls(tw_loop *loop, struct run *run)
 {
-    struct run run = {.max_calls = max_calls};
-    remote_begin_run(loop);
-    loop->running = true;
-    calendar_begin_run(&loop->calendar, loop->now_ns);
+    loop->run.frame = loop->run.outermost = TW_FRAME();
     bool continued = loop->soon_cut;
-    if (TW_UNLIKELY(!nothing_called(loop) || max_calls == 0))
-        run_soon(loop, &run);
+    if (TW_UNLIKELY(!nothing_called(loop) || run->max_calls == 0))
+        run_soon(loop, run);
     if (TW_UNLIKELY(loop->remote.waiting != NULL))
-        run_waiting(loop, &run);
-    run_timers(loop, &run);
-    if (continued && run.calls == 0 && !full(&run)) {
+        run_waiting(loop, run);
+    run_timers(loop, run);
+    if (continued && run->calls == 0 && !full(run)) {
         /* The run that was cut short had nothing left: this is a new one. */
         loop->soon_cut = false;
-        run_soon(loop, &run);
+        run_soon(loop, run);
     }
+}
+
+static void begin_run(tw_loop *loop)
+{
+    loop_record(loop, TRACE_RUN, NULL);
+    if (TW_UNLIKELY(loop->awaited))
+        runner_begin(loop);
+    remote_begin_run(loop);
+    loop->running = true;
+    loop->run.outside = loop->context;
+    calendar_begin_run(&loop->calendar, loop->now_ns);
+}
+
+/* However the run is over. */
+static void end_run(tw_loop *loop)
+{
+    if (TW_UNLIKELY(loop->run.held != NULL))
+        leave_context(&loop->run);
+    if (TW_UNLIKELY(loop->remote.running != NULL))
+        remote_end_callback(loop, NULL);
+    loop->context = loop->run.outside;
+    loop->run = (struct run_state){0};
     calendar_end_run(&loop->calendar, may_pass(loop));
     loop->run_end = loop->calendar.sequence;
     loop->running = false;
     if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
         remote_tell_others(loop, loop_pending_own(loop));
-    return run.calls;
+}
+
+static void end_run_and_rest(tw_loop **loop)
+{
+    end_run(*loop);
+    if (TW_UNLIKELY((*loop)->awaited))
+        runner_end(*loop);
+}
+
+TW_COLD bool loop_settle(tw_loop *loop)
+{
+    /* What a callback calls is below the run in the stack. */
+    bool may_end = !loop->dropping && !loop->reading && !loop->locked;
+    if (loop->running && may_end && TW_FRAME() >= loop->run.outermost) {
+        runner_left(loop);
+        end_run(loop);
+        return true;
+    }
+    errno = EBUSY;
+    return false;
 }
 
 /* Whether the loop may be run now; else sets errno. */
@@ -231,9 +301,9 @@ static bool may_run(tw_loop *loop)
 {
     if (loop)
         TW_CLAIM(loop);
-    if (TW_LIKELY(loop && !loop_busy(loop)))
-        return true;
-    errno = loop ? EBUSY : EINVAL;
+    if (TW_LIKELY(loop != NULL))
+        return loop_idle(loop);
+    errno = EINVAL;
     return false;
 }
 
@@ -246,28 +316,33 @@ TW_INLINE void raise_clock(tw_loop *loop, uint64_t now_ns)
     atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
 }
 
-static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_calls)
+/* A run that has begun, to its end. */
+static TW_NOINLINE void finish_run(tw_loop *loop, struct run *run)
+{
+    tw_loop *run_by_us TW_AT_END(end_run_and_rest) = loop;
+    char gap[512]; /* the frames of those who ask loop_settle are smaller */
+    __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
+    make_calls(loop, run);
+}
+
+static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, struct run *run)
 {
     if (!may_run(loop))
         return 0;
     now_ns = bits_clamp_now(now_ns);
     raise_clock(loop, now_ns);
     loop->now_ns = loop->clock_ns;
-    loop_record(loop, TRACE_RUN, NULL);
-    if (TW_UNLIKELY(loop->awaited))
-        runner_begin(loop);
-    size_t calls = run_what_is_due(loop, max_calls);
-    if (TW_UNLIKELY(loop->awaited))
-        runner_end(loop);
+    begin_run(loop);
+    finish_run(loop, run);
     TW_ASSERT_SOUND(loop);
-    return calls;
+    return run->calls;
 }
 
-TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls)
+TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, struct run run)
 {
     if (now_ns < loop->clock_ns || post_anything_arrived(&loop->posts) ||
         !calendar_pass(&loop->calendar, now_ns))
-        return run_whole(loop, now_ns, max_calls);
+        return run_whole(loop, now_ns, &run);
     raise_clock(loop, now_ns);
     loop->now_ns = now_ns;
     TW_ASSERT_SOUND(loop);
@@ -281,7 +356,19 @@ size_t tw_run(tw_loop *loop)
 
 size_t tw_run_max(tw_loop *loop, size_t max_calls)
 {
-    return may_run(loop) ? run_at(loop, loop_read_clock(loop), max_calls) : 0;
+    if (!may_run(loop))
+        return 0;
+    struct run run = {.max_calls = max_calls, .ends_ns = BITS_NEVER};
+    return run_at(loop, loop_read_clock(loop), run);
+}
+
+size_t tw_run_for_ns(tw_loop *loop, uint64_t budget_ns)
+{
+    if (!may_run(loop))
+        return 0;
+    uint64_t now_ns = loop_read_clock(loop);
+    struct run run = {.max_calls = SIZE_MAX, .ends_ns = bits_add_saturated(now_ns, budget_ns)};
+    return run_at(loop, now_ns, run);
 }
 
 size_t tw_advance(tw_loop *loop, uint64_t now_ns)
@@ -291,7 +378,7 @@ size_t tw_advance(tw_loop *loop, uint64_t now_ns)
         return 0;
     }
     TW_CLAIM(loop);
-    return run_at(loop, now_ns, SIZE_MAX);
+    return run_at(loop, now_ns, (struct run){.max_calls = SIZE_MAX, .ends_ns = BITS_NEVER});
 }
 
 /* ------------------------------------------------------------ when to run next */

@@ -258,6 +258,26 @@ static bool is_empty(tw_loop *loop)
            !post_has_arrivals(&loop->posts);
 }
 
+void runner_left(tw_loop *loop)
+{
+    struct runner *runner = &loop->runner;
+    runner->driver = NULL;
+    runner->ends_empty = false;
+    atomic_store(&loop->remote.ends_empty, false);
+    loop->awaited = runner->fd_given;
+}
+
+/* However tw_run_forever is over: also by an exception of a callback. */
+static void end_driving(tw_loop **loop)
+{
+    int error = errno;
+    struct runner *runner = &(*loop)->runner;
+    runner->stopping = runner->ends_empty = false;
+    atomic_store(&(*loop)->remote.ends_empty, false);
+    stop_driving(*loop);
+    errno = error;
+}
+
 /* Between two runs of tw_run_forever. 0, or -1 with errno set. A mark that is owed
  * is taken away here, when the loop next sleeps: at worst it is one short sleep. */
 static int sleep_until_due(tw_loop *loop)
@@ -294,24 +314,20 @@ static int run_until(tw_loop *loop, bool ends_empty)
     if (!loop)
         return runner_fail(EINVAL);
     TW_CLAIM(loop);
-    if (loop_busy(loop))
-        return runner_fail(EBUSY);
+    if (!loop_idle(loop))
+        return -1;
     if (loop->own_clock)
         return runner_fail(ENOTSUP);
     if (open_backend(loop) != 0)
         return -1;
     struct runner *runner = &loop->runner;
+    tw_loop *driven TW_AT_END(end_driving) = loop;
     runner->driver = threads_current();
     runner->ends_empty = ends_empty;
     atomic_store(&loop->remote.ends_empty, ends_empty);
-    await(loop);
+    await(driven);
     rise(loop, false); /* an outer poller may have awaited it until now */
-    int result = drive(loop), error = errno;
-    runner->stopping = runner->ends_empty = false;
-    atomic_store(&loop->remote.ends_empty, false);
-    stop_driving(loop);
-    errno = error;
-    return result;
+    return drive(loop);
 }
 
 int tw_run_forever(tw_loop *loop)

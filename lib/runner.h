@@ -48,6 +48,9 @@ void runner_free(tw_loop *loop);
 void runner_begin(tw_loop *loop);
 void runner_end(tw_loop *loop);
 
+/* A run that the loop was left in by a jump is over, and so is tw_run_forever. */
+void runner_left(tw_loop *loop);
+
 /* Something was started that is due before loop->alarm_ns. */
 void runner_hurry(tw_loop *loop, uint64_t when_ns);
 

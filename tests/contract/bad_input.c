@@ -63,6 +63,7 @@ Test(bad_input, null_loop_where_a_number_is_answered)
 {
     EXPECT_EINVAL(tw_run(NULL) == 0);
     EXPECT_EINVAL(tw_run_max(NULL, 5) == 0);
+    EXPECT_EINVAL(tw_run_for_ns(NULL, 5) == 0);
     EXPECT_EINVAL(tw_advance(NULL, 5) == 0);
     EXPECT_EINVAL(tw_timeout_ms(NULL) == -1);
     EXPECT_EINVAL(tw_cancel_all(NULL) == 0);

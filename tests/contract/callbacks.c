@@ -16,6 +16,12 @@ static void run_the_loop(void *id)
     cr_assert_eq(tw_run_max(the_loop, 1), 0);
     cr_assert_eq(errno, EBUSY);
     errno = 0;
+    cr_assert_eq(tw_run_for_ns(the_loop, SECOND), 0);
+    cr_assert_eq(errno, EBUSY);
+    errno = 0;
+    cr_assert_eq(tw_run_forever(the_loop), -1);
+    cr_assert_eq(errno, EBUSY);
+    errno = 0;
     cr_assert_eq(tw_advance(the_loop, clock_ns + DAY), 0);
     cr_assert_eq(errno, EBUSY);
 }

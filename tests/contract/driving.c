@@ -424,3 +424,84 @@ Test(slack, what_has_become_due_by_the_timeouts_own_reading_is_due)
     cr_assert_leq(tw_next_ns(the_loop), clock_ns);
     loop_free(the_loop);
 }
+
+/* ------------------------------------------------------------- tw_run_for_ns */
+
+static void take_a_while(void *id)
+{
+    record(id);
+    clock_ns += 10 * US;
+}
+
+Test(run_for, starts_no_call_once_the_time_has_passed)
+{
+    the_loop = loop_new();
+    for (uintptr_t i = 0; i < 100; i++) {
+        tw_call_at_ns(the_loop, START + i, take_a_while, ID(i));
+    }
+    clock_ns = START + 100;
+    cr_assert_eq(tw_run_for_ns(the_loop, 50 * US), 5);
+    cr_assert_eq(tw_run_for_ns(the_loop, 50 * US + 1), 6);
+    cr_assert_eq(tw_run_for_ns(the_loop, 1), 1);
+    cr_assert_eq(tw_timeout_ms(the_loop), 0);
+    cr_assert_eq(tw_run_for_ns(the_loop, UINT64_MAX), 88);
+    for (size_t i = 0; i < 100; i++) {
+        REQUIRE(fired[i].id == i, "call %zu was %zu", i, (size_t)fired[i].id);
+    }
+    loop_free(the_loop);
+}
+
+Test(run_for, budget_of_nothing_makes_one_call)
+{
+    the_loop = loop_new();
+    cr_assert_eq(tw_run_for_ns(the_loop, 0), 0, "nothing is due");
+    tw_call_at_ns(the_loop, 1, record, ID(4));
+    tw_call_soon(the_loop, record, ID(1));
+    tw_call_soon_threadsafe(the_loop, record, ID(3));
+    tw_call_soon(the_loop, record, ID(2));
+    for (int i = 1; i <= 4; i++) {
+        cr_assert_eq(tw_run_for_ns(the_loop, 0), 1, "run %d", i);
+    }
+    cr_assert_eq(tw_run_for_ns(the_loop, 0), 0);
+    expect_fired(1, 2, 3, 4);
+    loop_free(the_loop);
+}
+
+Test(run_for, clock_that_stands_still_never_ends_it)
+{
+    the_loop = loop_new();
+    for (uintptr_t i = 0; i < 1000; i++) {
+        tw_call_soon(the_loop, record, ID(i));
+        tw_call_at_ns(the_loop, START, record, ID(i));
+    }
+    uint64_t readings = clock_readings;
+    cr_assert_eq(tw_run_for_ns(the_loop, 1), 2000);
+    cr_assert_leq(clock_readings - readings, 2001, "one a call and one for the run");
+    loop_free(the_loop);
+}
+
+static void post_myself_again(void *id)
+{
+    take_a_while(id);
+    tw_call_soon(the_loop, post_myself_again, id);
+}
+
+Test(run_for, timers_get_their_turn_beside_soon_calls_that_repost_themselves)
+{
+    the_loop = loop_new();
+    for (uintptr_t i = 0; i < 10; i++) {
+        tw_call_soon(the_loop, post_myself_again, ID(0));
+    }
+    tw_call_at_ns(the_loop, START, record, ID(1));
+    size_t calls = 0;
+    for (int i = 0; i < 12; i++) {
+        calls += tw_run_for_ns(the_loop, 10 * US);
+    }
+    size_t timers = 0;
+    for (size_t i = 0; i < fired_count; i++) {
+        timers += fired[i].id == 1;
+    }
+    cr_assert_eq(calls, 12);
+    cr_assert_eq(timers, 1);
+    loop_free(the_loop);
+}
