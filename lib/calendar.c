@@ -1,28 +1,25 @@
+/*
+ * calendar: moving timers between the wheel and the ready list.
+ *
+ * The order of what follows is a timer's way: into its place, out of it, closer by
+ * the cascade, into the open tick, out of it when it is due; then when to run
+ * next, and walks over all of them.
+ */
 #include "calendar.h"
 
-#define TOP (TW_LEVELS - 1)
-
 /* Containers of cells that can be partly filled at once: the slots, fresh, the
- * soon calls, the runs, one they are merged into, and a bucket being read. */
-#define CONTAINERS (WHEEL_ALL_SLOTS + READY_RUNS + 4)
-
-/* Timers taken from a slot at once, so that their cache misses overlap. */
-#define TAKEN 32
-
-/* Cells that calendar_next_ns reads in a level before it settles for the start
- * of a slot instead of the exact deadline. */
-#define NEXT_SCAN 64
+ * soon calls, the runs, and one they are merged into. */
+#define CONTAINERS (WHEEL_ALL_SLOTS + READY_FEW + 3)
 
 void calendar_init(struct calendar *calendar, struct memory *memory, unsigned tick_shift,
-                   uint64_t now_ns)
+                   uint64_t now_ns, bool bare)
 {
     calendar->tick_shift = tick_shift;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
-    calendar->heap_cascade.due = WHEEL_NEVER;
-    chunk_pool_init(&calendar->cells, memory, CONTAINERS);
-    heap_init(&calendar->heap, memory);
-    ready_init(&calendar->ready, memory, SLOT_RUN);
+    calendar->bare = bare;
+    chunk_pool_init(&calendar->cells, memory);
+    ready_init(&calendar->ready, memory, SLOT_RUN, bare);
     wheel_init(&calendar->wheel, now_ns >> tick_shift);
     calendar_allow_short_cuts(calendar, true);
 }
@@ -30,14 +27,19 @@ void calendar_init(struct calendar *calendar, struct memory *memory, unsigned ti
 void calendar_free(struct calendar *calendar)
 {
     ready_free(&calendar->ready);
-    heap_free(&calendar->heap);
     chunk_pool_free(&calendar->cells);
+}
+
+/* The tick that the last run's clock reading is in. */
+static uint64_t horizon_tick(const struct calendar *calendar)
+{
+    return calendar->horizon_ns >> calendar->tick_shift;
 }
 
 static void set_still(struct calendar *calendar)
 {
-    bool still = !calendar->running &&
-                 calendar->wheel.cursor == calendar->horizon_ns >> calendar->tick_shift;
+    bool still = !calendar->running && !calendar->opening &&
+                 calendar->wheel.cursor == horizon_tick(calendar);
     calendar->still_state = still ? calendar->fast_state : CALENDAR_NO_STATE;
 }
 
@@ -48,165 +50,167 @@ void calendar_allow_short_cuts(struct calendar *calendar, bool allow)
     calendar_stop_passing(calendar);
 }
 
-int calendar_reserve(struct calendar *calendar, size_t timers, bool far)
+/* Runs of a batch and more have a last chunk each, too. */
+int calendar_reserve(struct calendar *calendar, size_t timers)
 {
-    if (chunk_pool_reserve(&calendar->cells, timers, true) != 0)
+    if (chunk_pool_reserve(&calendar->cells, timers, CONTAINERS + timers / READY_BATCH * 2,
+                           true) != 0)
         return -1;
     ready_reserve(&calendar->ready, timers);
-    return far ? heap_reserve(&calendar->heap, timers, true) : 0;
+    return 0;
 }
 
-/* --------------------------------------------------------------- finding room */
+/* ------------------------------------------------------------- spilled timers */
 
-/* Room for one more cell. Empty ones in queues are given up before it fails. */
-static TW_COLD int make_room(struct calendar *calendar)
+/* The link that leads to this timer, or to where it belongs. */
+static void spill_link(struct calendar *calendar, tw_bare_timer *timer, tw_bare_timer *link)
 {
-    if (chunk_pool_grow(&calendar->cells) == 0)
-        return 0;
-    ready_compact(&calendar->ready, &calendar->cells);
-    queue_compact(&calendar->cells, &calendar->soon);
-    return calendar_has_room(calendar) ? 0 : -1;
+    if (timer)
+        timer->place_ = link;
+    else
+        calendar->spill = link;
 }
 
-static TW_COLD int make_heap_room(struct calendar *calendar)
+/* Puts a timer among the spilled ones. O(their number). */
+static TW_COLD void spill(struct calendar *calendar, tw_bare_timer *timer)
 {
-    return heap_reserve(&calendar->heap, calendar->heap.count + 1, false);
+    tw_bare_timer *before = NULL, *after = calendar->spill;
+    while (after && timer_before(after, timer)) {
+        before = after;
+        after = after->place_;
+    }
+    timer_set_slot(timer, SLOT_SPILL);
+    timer->place_ = after;
+    spill_link(calendar, before, timer);
+    calendar->pass_ns = 0;
+}
+
+static TW_COLD void unspill(struct calendar *calendar, tw_bare_timer *timer)
+{
+    tw_bare_timer *before = NULL;
+    for (tw_bare_timer *at = calendar->spill; at != timer; at = at->place_)
+        before = at;
+    spill_link(calendar, before, timer->place_);
+}
+
+/* The first spilled timer that was scheduled before the run under way. */
+static TW_COLD tw_bare_timer *first_spilled(const struct calendar *calendar)
+{
+    tw_bare_timer *timer = calendar->spill;
+    while (timer && timer_scheduled_before(calendar->begun, timer_sequence(timer)))
+        timer = timer->place_;
+    return timer;
 }
 
 /* ------------------------------------------------------------------- placing */
 
-/* The tick from which a deadline is within the reach of the wheel's top level. */
-static uint64_t tick_in_reach(const struct calendar *calendar, uint64_t deadline)
+/* Where a timer started now belongs. What is due by the run under way, or in
+ * the open tick, waits for the next run. */
+TW_INLINE unsigned slot_for(const struct calendar *calendar, uint64_t deadline)
 {
-    uint64_t number = deadline >> calendar->tick_shift >> wheel_shift(TOP);
-    return number < WHEEL_SLOTS ? 0 : wheel_start(TOP, number - (WHEEL_SLOTS - 1));
+    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
+        return SLOT_FRESH;
+    return wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
 }
 
-static TW_COLD void put_into_heap(struct calendar *calendar, tw_timer *timer)
+static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
-    struct heap *heap = &calendar->heap;
-    if (heap_full(heap) && make_heap_room(calendar) != 0) {
-        /* It must not fail: the furthest slot will be visited long before. */
-        unsigned slot = wheel_furthest_slot(&calendar->wheel);
-        timer_set_slot(timer, slot);
-        wheel_insert(&calendar->wheel, &calendar->cells, slot, timer);
-        calendar->next_ns = 0;
-        return;
-    }
-    heap_push(heap, timer);
-    calendar->cells.cells++; /* the one that it will need in the wheel */
-    uint64_t due = tick_in_reach(calendar, timer->deadline_);
-    if (due < calendar->heap_cascade.due)
-        calendar->heap_cascade.due = due;
-    wheel_quiet_at_most(&calendar->wheel, due);
-    if (heap->count == WHEEL_BATCH + 1)
-        calendar->next_ns = 0;
-}
-
-/* Takes the heap's earliest out, and back the promise of a cell for it. */
-static tw_timer *take_earliest(struct calendar *calendar)
-{
-    calendar->cells.cells--;
-    return heap_pop(&calendar->heap);
+    calendar->pass_ns = 0;
+    return bucket_push(&calendar->cells, &calendar->ready.fresh, timer, deadline);
 }
 
 /* Puts a timer without a place into this slot, which it names already. */
-TW_INLINE void put(struct calendar *calendar, tw_timer *timer, unsigned slot)
+TW_INLINE void put(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
 {
-    if (TW_LIKELY(slot < WHEEL_ALL_SLOTS)) {
-        if (TW_UNLIKELY(wheel_insert(&calendar->wheel, &calendar->cells, slot, timer)))
-            calendar->next_ns = 0;
-    } else if (slot == SLOT_FRESH) {
-        bucket_push(&calendar->cells, &calendar->ready.fresh, timer);
-        calendar->pass_ns = 0;
-    } else {
-        put_into_heap(calendar, timer);
-    }
+    bool done;
+    if (TW_LIKELY(slot < WHEEL_ALL_SLOTS))
+        done = wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, timer->deadline_);
+    else
+        done = push_fresh(calendar, timer, timer->deadline_);
+    if (TW_UNLIKELY(!done))
+        spill(calendar, timer);
 }
 
 /* Takes a timer out of its place. */
-TW_INLINE void take_out(struct calendar *calendar, tw_timer *timer)
+TW_INLINE void take_out(struct calendar *calendar, tw_bare_timer *timer)
 {
     unsigned slot = timer_slot(timer);
-    if (TW_LIKELY(slot < WHEEL_ALL_SLOTS)) {
+    if (TW_LIKELY(slot < WHEEL_ALL_SLOTS))
         wheel_remove(&calendar->wheel, &calendar->cells, slot, timer);
-    } else if (slot == SLOT_FRESH) {
+    else if (slot == SLOT_FRESH)
         bucket_remove(&calendar->cells, &calendar->ready.fresh, timer);
-    } else if (slot == SLOT_HEAP) {
-        heap_remove(&calendar->heap, timer);
-        calendar->cells.cells--;
-    } else {
+    else if (TW_UNLIKELY(slot == SLOT_SPILL))
+        unspill(calendar, timer);
+    else
         queue_remove(timer);
-    }
 }
 
 /* --------------------------------------------------- starting, moving, stopping */
 
-/* Where there is no room for one more, or the timer is not for the wheel. */
-TW_COLD int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                                     unsigned node)
+int calendar_start_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
+                         unsigned node)
 {
-    if (!calendar_has_room(calendar) && make_room(calendar) != 0)
+    if (TW_UNLIKELY(!push_fresh(calendar, timer, deadline)))
         return -1;
-    if (calendar_slot_for(calendar, deadline) == SLOT_HEAP && heap_full(&calendar->heap) &&
-        make_heap_room(calendar) != 0)
-        return -1;
-    timer->state_ = (uint16_t)node;
-    calendar_restart(calendar, timer, deadline);
+    calendar_schedule(calendar, timer, deadline, SLOT_FRESH, node);
+    calendar_keep_next(calendar, deadline);
     return 0;
 }
 
-void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+void calendar_restart(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
-    unsigned slot = calendar_slot_for(calendar, deadline);
+    unsigned slot = slot_for(calendar, deadline);
     calendar_schedule(calendar, timer, deadline, slot, timer->state_ & TIMER_NODE);
     calendar_keep_next(calendar, deadline);
     put(calendar, timer, slot);
 }
 
-int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns)
+int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns)
 {
-    if (TW_UNLIKELY(!calendar_has_room(calendar)) && make_room(calendar) != 0)
+    if (TW_UNLIKELY(!queue_push(&calendar->cells, &calendar->soon, timer)))
         return -1;
     calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
-    queue_push(&calendar->cells, &calendar->soon, timer);
     calendar->pass_ns = 0;
     return 0;
 }
 
-/* Whether the timer's place is visited in time for this deadline, and not by the run under way if it is due already. */
-TW_INLINE bool stays(const struct calendar *calendar, const tw_timer *timer, unsigned slot,
-                     uint64_t deadline)
+/* Whether the timer's place is visited in time for this deadline, and not by the run
+ * under way if it is due already. */
+TW_INLINE bool stays(const struct calendar *calendar, unsigned slot, uint64_t deadline)
 {
     if (slot == SLOT_FRESH)
         return true;
-    if (deadline <= calendar->horizon_ns)
+    if (deadline <= calendar->horizon_ns || TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS))
         return false;
-    if (TW_LIKELY(slot < WHEEL_ALL_SLOTS))
-        return wheel_visits_by(&calendar->wheel, slot, deadline >> calendar->tick_shift);
-    if (slot == SLOT_HEAP)
-        return heap_at(&calendar->heap, (uintptr_t)timer->place_ - 1)->key <= deadline;
-    return false;
+    return wheel_visits_by(&calendar->wheel, slot, deadline >> calendar->tick_shift);
 }
 
-void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline)
+/* A timer in this bucket is due earlier than it was. */
+TW_INLINE void lower_earliest(struct calendar *calendar, unsigned slot, uint64_t deadline)
+{
+    struct bucket *bucket = slot == SLOT_FRESH ? &calendar->ready.fresh
+                                               : &calendar->wheel.slots[slot];
+    if (deadline < bucket->earliest)
+        bucket->earliest = deadline;
+}
+
+void calendar_move(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
     unsigned slot = timer_slot(timer);
     calendar_forget_next(calendar, timer->deadline_);
     calendar->unparks += timer_parked(timer);
-    if (stays(calendar, timer, slot, deadline)) {
+    if (stays(calendar, slot, deadline)) {
         calendar_schedule(calendar, timer, deadline, slot, timer->state_ & TIMER_NODE);
         calendar_keep_next(calendar, deadline);
+        lower_earliest(calendar, slot, deadline);
         return;
     }
     calendar->relocated++;
     take_out(calendar, timer);
-    if (TW_UNLIKELY(slot > SLOT_FRESH) && !calendar_has_room(calendar))
-        make_room(calendar); /* it left an empty cell, so there will be one */
     calendar_restart(calendar, timer, deadline);
 }
 
-void calendar_remove(struct calendar *calendar, tw_timer *timer)
+void calendar_remove(struct calendar *calendar, tw_bare_timer *timer)
 {
     if (timer_parked(timer))
         calendar->park_ends++;
@@ -218,10 +222,10 @@ void calendar_remove(struct calendar *calendar, tw_timer *timer)
 
 /* -------------------------------------------------------- time and the cascade */
 
-/* A timer was taken out of a slot, or the heap, on a visit: puts it where its
- * deadline belongs now, which is after the cursor, or drops it if it is parked.
- * Answers whether it was put anywhere. */
-TW_INLINE bool settle(struct calendar *calendar, tw_timer *timer)
+/* A timer was taken out of a bucket on a visit: puts it where its deadline belongs
+ * now, which is after the cursor, or drops it if it is parked. Answers whether it
+ * was put anywhere. */
+TW_INLINE bool settle(struct calendar *calendar, tw_bare_timer *timer)
 {
     if (timer_parked(timer)) {
         calendar->park_ends++;
@@ -229,215 +233,354 @@ TW_INLINE bool settle(struct calendar *calendar, tw_timer *timer)
         return false;
     }
     unsigned slot = wheel_slot_for(&calendar->wheel, timer->deadline_ >> calendar->tick_shift);
-    if (TW_UNLIKELY(slot == WHEEL_BEYOND))
-        slot = SLOT_HEAP;
     timer_set_slot(timer, slot);
     put(calendar, timer, slot);
     return true;
 }
 
-/* A timer that a cell led to is still ours: as far as a line that is needed
- * anyway can tell. */
-TW_INLINE void expect_intact(const struct calendar *calendar, const tw_timer *timer)
+/* A timer that a cell led to is still ours, and this cell's: as far as a line that is
+ * needed anyway can tell. */
+TW_INLINE void expect_intact(const struct calendar *calendar, const tw_bare_timer *timer,
+                             tw_bare_timer *const *cell)
 {
-    if (TW_UNLIKELY(!timer_placed(timer) || !calendar_owns(calendar, timer)))
+    if (TW_UNLIKELY(!timer_placed(timer) || !calendar_owns(calendar, timer) ||
+                    timer->place_ != (const void *)cell))
         tw_misuse("a timer was freed, overwritten or initialised again while active or parked");
 }
 
-static void cascade_level(struct calendar *calendar, unsigned level)
+/* So many cells were read. */
+TW_INLINE void count_visits(struct calendar *calendar, size_t cells)
 {
-    unsigned slot = 0;
-    unsigned share = wheel_share(&calendar->wheel, level, &slot);
-    tw_timer *taken[TAKEN];
-    if (share > 0)
-        TW_PROBE_CASCADE(level, share, calendar->wheel.cursor);
+    calendar->visited += cells;
+    calendar->budget -= cells < calendar->budget ? cells : calendar->budget;
+}
+
+/* Moves so many timers out of a slot, as far as the budget goes. Whether it went so
+ * far. */
+static bool move_closer(struct calendar *calendar, unsigned slot, uint64_t share)
+{
     while (share > 0) {
-        unsigned n = wheel_take(&calendar->wheel, &calendar->cells, slot, taken,
-                                share < TAKEN ? share : TAKEN);
-        for (unsigned i = 0; i < n; i++) {
-            expect_intact(calendar, taken[i]);
-            calendar->moved += settle(calendar, taken[i]);
+        if (calendar->budget == 0)
+            return false;
+        size_t limit = share < calendar->budget ? (size_t)share : calendar->budget;
+        struct cells taken = wheel_take(&calendar->wheel, slot, limit);
+        for (unsigned i = taken.count; i-- > 0;) {
+            expect_intact(calendar, taken.first[i], &taken.first[i]);
+            calendar->moved += settle(calendar, taken.first[i]);
         }
-        calendar->visited += n;
-        share -= n;
+        if (taken.emptied)
+            chunk_give(&calendar->cells, taken.emptied);
+        count_visits(calendar, taken.count);
+        share -= taken.count;
     }
-    wheel_cascade_done(&calendar->wheel, level);
-    if (calendar->wheel.cascades[level].due == calendar->wheel.cursor + 1)
-        wheel_prefetch_next(&calendar->wheel, level);
+    return true;
 }
 
-static void cascade_levels(struct calendar *calendar)
+static bool cascade_level(struct calendar *calendar, unsigned level)
 {
+    struct wheel *wheel = &calendar->wheel;
+    if (wheel->cursor < wheel->cascades[level].due)
+        return true;
+    uint64_t share = wheel_share(wheel, level);
+    if (share > 0) {
+        uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
+        TW_PROBE_CASCADE(level, share, wheel->cursor);
+        if (!move_closer(calendar, wheel_slot_at(level, number), share))
+            return false;
+    }
+    wheel_cascade_done(wheel, level);
+    if (wheel->cascades[level].due == wheel->cursor + 1)
+        wheel_prefetch_next(wheel, level);
+    return true;
+}
+
+/* Takes the shares that are due at the cursor. Where the budget ends first, what is
+ * left remains due. */
+static TW_NOINLINE void cascade(struct calendar *calendar)
+{
+    struct wheel *wheel = &calendar->wheel;
+    uint64_t before = calendar->moved;
     /* From the top down: what comes down a level may have to go on. */
-    for (unsigned level = TOP; level > 0; level--)
-        cascade_level(calendar, level);
-    wheel_cascades_done(&calendar->wheel);
-}
-
-/* The ticks over which the heap's earliest come into the wheel: from when they
- * are in reach to when their slot there becomes the next. */
-static uint64_t heap_ticks_left(const struct calendar *calendar)
-{
-    uint64_t number =
-        heap_top_key(&calendar->heap) >> calendar->tick_shift >> wheel_shift(TOP);
-    uint64_t last = wheel_start(TOP, number - 1);
-    return last > calendar->wheel.cursor ? last - calendar->wheel.cursor : 0;
-}
-
-static void heap_schedule(struct calendar *calendar)
-{
-    struct wheel_cascade *cascade = &calendar->heap_cascade;
-    struct heap *heap = &calendar->heap;
-    cascade->since = calendar->wheel.cursor;
-    cascade->due = WHEEL_NEVER;
-    if (heap->count == 0)
-        return;
-    cascade->due = tick_in_reach(calendar, heap_top_key(heap));
-    if (cascade->due > calendar->wheel.cursor)
-        return;
-    /* A batch or less comes at once: a lone timer that waited for its last tick
-     * would be taken for the beginning of the crowd behind it. */
-    uint64_t step = 1;
-    if (heap->count > WHEEL_BATCH)
-        step = heap_ticks_left(calendar) * WHEEL_BATCH / heap->count;
-    cascade->due = calendar->wheel.cursor + (step ? step : 1);
-}
-
-/* How many of the heap's timers are due to come into the wheel: an even share
- * of the whole heap, as if all of it lay in the slot of its earliest. So it is
- * rather too early than too late. */
-static uint64_t heap_share(const struct calendar *calendar)
-{
-    const struct heap *heap = &calendar->heap;
-    uint64_t cursor = calendar->wheel.cursor;
-    uint64_t since = calendar->heap_cascade.since;
-    uint64_t begin = tick_in_reach(calendar, heap_top_key(heap));
-    if (begin > cursor)
-        return 0;
-    if (since < begin)
-        since = begin;
-    uint64_t left = heap_ticks_left(calendar);
-    if (left == 0 || heap->count <= WHEEL_BATCH)
-        return heap->count;
-    return heap->count * (cursor - since) / (cursor - since + left) + 1;
-}
-
-static void cascade_heap(struct calendar *calendar)
-{
-    struct heap *heap = &calendar->heap;
-    uint64_t share = heap->count > 0 ? heap_share(calendar) : 0;
-    for (; share > 0 && heap->count > 0; share--) {
-        if (tick_in_reach(calendar, heap_top_key(heap)) > calendar->wheel.cursor)
+    for (uint32_t levels = wheel->levels & ~1u; levels != 0;) {
+        unsigned level = bits_width(levels) - 1;
+        if (!cascade_level(calendar, level))
             break;
-        tw_timer *timer = take_earliest(calendar);
-        calendar->visited++;
-        calendar->moved += settle(calendar, timer);
+        levels = wheel->levels & ((1u << level) - 1) & ~1u; /* it may have filled a lower one */
     }
-    heap_schedule(calendar);
+    wheel_cascades_done(wheel);
+    if (calendar->moved - before > calendar->moved_max)
+        calendar->moved_max = calendar->moved - before;
 }
 
-/* Time has entered the cursor's tick: its timers become ready. */
-static void open_tick(struct calendar *calendar)
+/* ------------------------------------------------------------- opening a tick */
+
+/* Takes the timers out of a bucket, whole chunks of them, as long as there is room for
+ * another. Those that are due by last_ns become entries, the others are settled.
+ * Answers how many entries there are, and in *chunks the chunks, to be reused. */
+static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns,
+                      struct sort_entry *entries, size_t room, struct chunk **chunks)
+{
+    size_t n = 0;
+    *chunks = NULL;
+    while (bucket->count > 0 && n + CHUNK_ROOM <= room) {
+        struct cells taken = bucket_take(bucket, CHUNK_ROOM);
+        for (unsigned i = taken.count; i-- > 0;) {
+            tw_bare_timer *timer = taken.first[i];
+            expect_intact(calendar, timer, &taken.first[i]);
+            if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
+                settle(calendar, timer);
+                continue;
+            }
+            if (!calendar->bare)
+                TW_PREFETCH(timer_whole(timer)->arg_);
+            entries[n++] = (struct sort_entry){timer->deadline_, timer_sequence(timer), timer};
+        }
+        taken.emptied->link = *chunks;
+        *chunks = taken.emptied;
+        count_visits(calendar, taken.count);
+    }
+    return n;
+}
+
+static void give_all(struct calendar *calendar, struct chunk *chunks)
+{
+    while (chunks) {
+        struct chunk *next = chunks->link;
+        chunk_give(&calendar->cells, chunks);
+        chunks = next;
+    }
+}
+
+/* Few timers are sorted by words of their deadline and their index: how long before
+ * last_ns a deadline is, up to nine years, the earliest first. */
+#define KEY_INDEX_BITS 5
+#define KEY_LONGEST (((uint64_t)1 << (64 - KEY_INDEX_BITS)) - 1)
+
+_Static_assert(CHUNK_ROOM <= 1u << KEY_INDEX_BITS, "a chunk's cells have an index each");
+
+TW_INLINE uint64_t sort_key(uint64_t deadline, uint64_t last_ns, unsigned index)
+{
+    uint64_t before = last_ns - deadline;
+    return (before < KEY_LONGEST ? KEY_LONGEST - before : 0) << KEY_INDEX_BITS | index;
+}
+
+/* Sorts cells that are nearly in order. */
+static void sort_cells(tw_bare_timer **cells, unsigned n)
+{
+    for (unsigned i = 1; i < n; i++) {
+        tw_bare_timer *timer = cells[i];
+        unsigned at = i;
+        for (; at > 0 && timer_before(timer, cells[at - 1]); at--) {
+            cells[at] = cells[at - 1];
+            cells[at]->place_ = &cells[at];
+        }
+        cells[at] = timer;
+        timer->place_ = &cells[at];
+    }
+}
+
+/* Writes timers into the cells of a chunk, in the order of their keys. */
+static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_timer *const *timers,
+                       unsigned n)
+{
+    bool ties = false;
+    uint64_t last = UINT64_MAX;
+    for (unsigned i = 0; i < n; i++) {
+        tw_bare_timer *timer = timers[keys[i] & ((1u << KEY_INDEX_BITS) - 1)];
+        ties |= keys[i] >> KEY_INDEX_BITS == last;
+        last = keys[i] >> KEY_INDEX_BITS;
+        cells[i] = timer;
+        timer->place_ = &cells[i];
+        timer_set_slot(timer, SLOT_RUN);
+    }
+    if (TW_UNLIKELY(ties))
+        sort_cells(cells, n);
+}
+
+/* Sorts the topmost chunk of a bucket where it lies. Those that are due by last_ns
+ * become a run, the others are settled. */
+static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *bucket,
+                                   uint64_t last_ns)
+{
+    uint64_t keys[CHUNK_ROOM];
+    tw_bare_timer *timers[CHUNK_ROOM];
+    struct cells taken = bucket_take(bucket, CHUNK_ROOM);
+    unsigned n = 0;
+    for (unsigned i = 0; i < taken.count; i++) {
+        tw_bare_timer *timer = taken.first[i];
+        expect_intact(calendar, timer, &taken.first[i]);
+        if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
+            settle(calendar, timer);
+            continue;
+        }
+        if (!calendar->bare)
+            TW_PREFETCH(timer_whole(timer)->arg_);
+        uint64_t key = sort_key(timer->deadline_, last_ns, n);
+        timers[n] = timer;
+        unsigned at = n++;
+        for (; at > 0 && keys[at - 1] > key; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
+    }
+    count_visits(calendar, taken.count);
+    if (TW_UNLIKELY(n == 0)) {
+        chunk_give(&calendar->cells, taken.emptied);
+        return;
+    }
+    tw_bare_timer **cells = taken.emptied->cells;
+    fill_cells(cells, keys, timers, n);
+    ready_add(&calendar->ready, &calendar->cells, (struct queue){cells, cells + n, n});
+}
+
+/* Sorts a batch of a bucket. */
+static void sort_batch(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns,
+                       bool join)
+{
+    struct ready *ready = &calendar->ready;
+    size_t room = ready->scratch_room;
+    struct chunk *chunks;
+    size_t n = collect(calendar, bucket, last_ns, ready->scratch, room, &chunks);
+    if (n == 0) {
+        give_all(calendar, chunks);
+        return;
+    }
+    sort_entries(ready->scratch, n, ready->scratch + room);
+    if (join)
+        ready_join_sorted(ready, &calendar->cells, ready->scratch, n, chunks);
+    else
+        ready_add_sorted(ready, &calendar->cells, ready->scratch, n, chunks);
+}
+
+/* sort_bucket of more than a chunk. */
+static TW_NOINLINE bool sort_many(struct calendar *calendar, struct bucket *bucket,
+                                  uint64_t last_ns)
+{
+    struct ready *ready = &calendar->ready;
+    ready_make_scratch(ready, bucket->count + CHUNK_ROOM);
+    bool burst = bucket->count > ready->scratch_room;
+    while (bucket->count > 0 && calendar->budget > 0) {
+        if (bucket->count <= CHUNK_ROOM || ready->scratch_room < CHUNK_ROOM)
+            sort_chunk(calendar, bucket, last_ns);
+        else
+            sort_batch(calendar, bucket, last_ns, burst);
+    }
+    if (burst)
+        ready_join_end(ready, &calendar->cells);
+    return bucket->count == 0;
+}
+
+/* Sorts what is due by last_ns, as far as the budget goes. Whether the bucket is empty
+ * now. */
+TW_INLINE bool sort_bucket(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns)
+{
+    if (TW_UNLIKELY(bucket->count > CHUNK_ROOM))
+        return sort_many(calendar, bucket, last_ns);
+    while (bucket->count > 0)
+        sort_chunk(calendar, bucket, last_ns);
+    return true;
+}
+
+/* Sorts the timers of the tick that the cursor is in. */
+static void sort_tick(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
     unsigned slot = wheel_slot_at(0, wheel->cursor);
-    tw_timer *taken[TAKEN];
-    ready_expect(&calendar->ready, &calendar->cells, wheel->slots[slot].count);
-    while (wheel->slots[slot].count > 0) {
-        unsigned n = wheel_take(wheel, &calendar->cells, slot, taken, TAKEN);
-        calendar->visited += n;
-        for (unsigned i = 0; i < n; i++) {
-            tw_timer *timer = taken[i];
-            expect_intact(calendar, timer);
-            if (timer_parked(timer) || timer->deadline_ >> calendar->tick_shift > wheel->cursor) {
-                settle(calendar, timer);
-            } else {
-                TW_PREFETCH(timer->arg_);
-                ready_collect(&calendar->ready, &calendar->cells, timer);
-            }
-        }
-    }
-    ready_sort(&calendar->ready, &calendar->cells);
+    uint64_t last_ns = calendar_tick_end(calendar, wheel->cursor << calendar->tick_shift);
+    calendar->opening = !sort_bucket(calendar, &wheel->slots[slot], last_ns);
+    if (!calendar->opening)
+        wheel_mark_empty(wheel, slot);
 }
 
-/* Moves the cursor on to the next tick that has something to do, at most to
- * `limit`, and does it. The cursor is before the limit. */
-static void step(struct calendar *calendar, uint64_t limit)
+/* Opens a tick with one timer, if that is due in it and by now: no run is made of it.
+ * NULL: it was not. */
+TW_INLINE tw_bare_timer *open_lone(struct calendar *calendar, unsigned slot, uint64_t now_ns)
+{
+    struct bucket *bucket = &calendar->wheel.slots[slot];
+    tw_bare_timer **cell = bucket->end - 1, *timer = *cell;
+    expect_intact(calendar, timer, cell);
+    if (timer_parked(timer) || timer->deadline_ > now_ns ||
+        timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)
+        return NULL;
+    bucket_pop(&calendar->cells, bucket);
+    wheel_mark_empty(&calendar->wheel, slot);
+    count_visits(calendar, 1);
+    return timer;
+}
+
+/* Time has entered the cursor's tick: its timers become ready. Answers one that is due
+ * already, if it is all there is. */
+TW_INLINE tw_bare_timer *open_tick(struct calendar *calendar, uint64_t now_ns)
 {
     struct wheel *wheel = &calendar->wheel;
-    uint64_t moved = calendar->moved;
-    uint64_t occupied = wheel_next_number(wheel, 0);
-    uint64_t target = limit;
-    if (occupied < target)
-        target = occupied;
-    if (wheel->cascade_due < target)
-        target = wheel->cascade_due;
-    if (calendar->heap_cascade.due < target)
-        target = calendar->heap_cascade.due;
-    TW_ASSERT(target > wheel->cursor);
-    wheel->cursor = target;
-    if (TW_UNLIKELY(target >= calendar->heap_cascade.due))
-        cascade_heap(calendar);
-    if (target >= wheel->cascade_due)
-        cascade_levels(calendar);
-    if (target == occupied)
-        open_tick(calendar);
-    if (calendar->moved - moved > calendar->moved_max)
-        calendar->moved_max = calendar->moved - moved;
+    unsigned slot = wheel_slot_at(0, wheel->cursor);
+    uint32_t count = wheel->slots[slot].count;
+    wheel_look_ahead(wheel);
+    if (count == 1 && calendar->ready.count == 0 && !calendar->spill) {
+        tw_bare_timer *timer = open_lone(calendar, slot, now_ns);
+        if (TW_LIKELY(timer != NULL))
+            return timer;
+    }
+    if (TW_LIKELY(count > 0))
+        sort_tick(calendar);
+    return NULL;
+}
+
+/* The slot of the tick that the cursor is in. */
+static struct bucket *open_bucket(struct calendar *calendar)
+{
+    return &calendar->wheel.slots[wheel_slot_at(0, calendar->wheel.cursor)];
 }
 
 /* -------------------------------------------------------------------- running */
 
-/* Sorts the timers that were started in the open tick or the past. */
-static void fold_fresh(struct calendar *calendar)
-{
-    struct bucket *fresh = &calendar->ready.fresh;
-    ready_expect(&calendar->ready, &calendar->cells, fresh->count);
-    while (fresh->count > 0) {
-        tw_timer *timer = bucket_pop(&calendar->cells, fresh);
-        expect_intact(calendar, timer);
-        if (timer_parked(timer) || timer->deadline_ > calendar->horizon_ns)
-            settle(calendar, timer);
-        else
-            ready_collect(&calendar->ready, &calendar->cells, timer);
-    }
-    ready_sort(&calendar->ready, &calendar->cells);
-}
-
 /* Says until when time can pass with nothing to do. */
 static void look_ahead(struct calendar *calendar)
 {
-    const tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
+    const tw_bare_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
     calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
-    if (calendar->ready.fresh.count > 0 || calendar->soon.count > 0 || !calendar->may_pass)
+    if (calendar->ready.fresh.count > 0 || calendar->soon.count > 0 || !calendar->may_pass ||
+        calendar_cut_short(calendar) || calendar->spill)
         calendar->pass_ns = 0;
-    wheel_look_ahead(&calendar->wheel);
-    wheel_quiet_at_most(&calendar->wheel, calendar->heap_cascade.due);
 }
 
-void calendar_begin_run(struct calendar *calendar, uint64_t now_ns)
+/* A run changes when the next is due. */
+static void ask_next(struct calendar *calendar)
 {
+    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
+        calendar->next_ns = CALENDAR_ASK;
+}
+
+void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget)
+{
+    ask_next(calendar);
     calendar->running = true;
     calendar->still_state = CALENDAR_NO_STATE;
     calendar_stop_passing(calendar);
-    calendar->next_ns = 0;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
+    calendar->begun = calendar->sequence;
+    calendar->budget = budget;
+    /* What the run before has left undone comes first, and what was started since:
+     * one of those may be the earliest. */
+    if (TW_UNLIKELY(calendar->opening))
+        sort_tick(calendar);
+    if (TW_UNLIKELY(calendar->wheel.cascade_due <= calendar->wheel.cursor))
+        cascade(calendar);
     if (calendar->ready.fresh.count > 0)
-        fold_fresh(calendar);
+        sort_bucket(calendar, &calendar->ready.fresh, calendar->horizon_ns);
 }
 
 void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
+    ask_next(calendar); /* a callback may have asked, and what it saw is over */
     calendar->running = false;
     calendar->may_pass = may_pass;
-    calendar->next_ns = 0; /* a callback may have asked for it, and what it saw is over */
     set_still(calendar);
     look_ahead(calendar);
 }
 
-tw_timer *calendar_next_soon(struct calendar *calendar)
+tw_bare_timer *calendar_next_soon(struct calendar *calendar)
 {
-    tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
+    tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
     if (timer) {
         queue_pop(&calendar->cells, &calendar->soon);
         timer_set_unplaced(timer);
@@ -445,28 +588,75 @@ tw_timer *calendar_next_soon(struct calendar *calendar)
     return timer;
 }
 
-tw_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
+/* The earliest of what is ready. */
+TW_INLINE tw_bare_timer *first_ready(struct calendar *calendar)
+{
+    tw_bare_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
+    if (TW_LIKELY(!calendar->spill))
+        return timer;
+    tw_bare_timer *spilled = first_spilled(calendar);
+    return !timer || (spilled && timer_before(spilled, timer)) ? spilled : timer;
+}
+
+TW_INLINE void take_ready(struct calendar *calendar, tw_bare_timer *timer)
+{
+    if (TW_LIKELY(timer_slot(timer) == SLOT_RUN))
+        ready_pop(&calendar->ready, &calendar->cells);
+    else
+        unspill(calendar, timer);
+}
+
+/* The next to be given out of what is ready, if it is due by now. Else NULL, and in
+ * *limit the tick up to which the wheel may hold something that runs before it. */
+TW_INLINE tw_bare_timer *next_ready(struct calendar *calendar, uint64_t now_ns, uint64_t *limit)
+{
+    tw_bare_timer *timer = first_ready(calendar);
+    if (!timer)
+        return NULL;
+    uint64_t tick = timer->deadline_ >> calendar->tick_shift;
+    if (tick > calendar->wheel.cursor) {
+        *limit = tick < *limit ? tick : *limit;
+        return NULL;
+    }
+    *limit = 0;
+    if (timer->deadline_ > now_ns)
+        return NULL;
+    take_ready(calendar, timer);
+    timer_set_unplaced(timer);
+    return timer;
+}
+
+tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
 {
     struct wheel *wheel = &calendar->wheel;
     for (;;) {
-        tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
-        uint64_t limit = calendar->horizon_ns >> calendar->tick_shift;
-        if (timer) {
-            /* A timer of a later tick than the open one has to wait for the
-             * timers of the ticks up to its own. */
-            uint64_t tick = timer->deadline_ >> calendar->tick_shift;
-            if (tick <= wheel->cursor) {
-                if (timer->deadline_ > now_ns)
-                    return NULL;
-                ready_pop(&calendar->ready, &calendar->cells);
+        uint64_t limit = horizon_tick(calendar);
+        if (TW_UNLIKELY(calendar->budget == 0))
+            return NULL;
+        if (calendar->ready.count > 0 || calendar->spill) {
+            tw_bare_timer *timer = next_ready(calendar, now_ns, &limit);
+            if (timer)
+                return timer;
+        }
+        uint64_t target = wheel->next_tick < wheel->cascade_due ? wheel->next_tick
+                                                                : wheel->cascade_due;
+        bool opens = target == wheel->next_tick;
+        if (target > limit) {
+            if (wheel->cursor >= limit)
+                return NULL;
+            wheel->cursor = limit;
+            continue;
+        }
+        wheel->cursor = target;
+        if (target == wheel->cascade_due)
+            cascade(calendar);
+        if (TW_LIKELY(opens)) {
+            tw_bare_timer *timer = open_tick(calendar, now_ns);
+            if (TW_LIKELY(timer != NULL)) {
                 timer_set_unplaced(timer);
                 return timer;
             }
-            limit = tick;
         }
-        if (wheel->cursor >= limit)
-            return NULL;
-        step(calendar, limit);
     }
 }
 
@@ -482,110 +672,332 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Cells that are read, in a level, to find the earliest again after it was moved or
+ * stopped. */
+#define NEXT_SCAN CHUNK_ROOM
+
 static uint64_t earliest_in_bucket(const struct bucket *bucket, uint64_t earliest)
 {
-    tw_timer **cell = bucket->end - 1;
-    for (uint32_t left = bucket->count; left > 0; left--) {
+    tw_bare_timer **cell = bucket_top(bucket);
+    for (; cell; cell = bucket_below(cell)) {
         if (!timer_parked(*cell))
             earliest = earlier(earliest, (*cell)->deadline_);
-        if (left > 1)
-            cell = bucket_below(cell);
     }
     return earliest;
 }
 
-/* The tick at which a slot of more than a batch must begin to be emptied. */
-static uint64_t cascade_wake(const struct calendar *calendar, unsigned level, uint64_t number)
+/* What a bucket that has few cells really has first. What it knows of that is corrected,
+ * as far as it goes: a parked timer may be started again for the time that it had. */
+static uint64_t look_for_earliest(struct bucket *bucket)
 {
-    uint64_t begin = wheel_start(level, number - 1);
-    return begin > calendar->wheel.cursor ? begin : calendar->wheel.cascades[level].due;
+    uint64_t earliest = BITS_NEVER, parked = BITS_NEVER;
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell))
+        TW_PREFETCH(*cell);
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell)) {
+        uint64_t *least = timer_parked(*cell) ? &parked : &earliest;
+        *least = earlier(*least, (*cell)->deadline_);
+    }
+    bucket->earliest = earlier(earliest, parked);
+    return earliest;
 }
 
-/* The earliest deadline in a level, or an earlier time at which it is worth
- * waking: when a large slot has to be emptied, or is reached. */
-static uint64_t next_in_level(const struct calendar *calendar, unsigned level)
+/* The earliest of a level, as far as its buckets know. again: they may be wrong, and
+ * the first of them are read. */
+static uint64_t earliest_of_level(struct calendar *calendar, unsigned level, bool again)
 {
-    const struct wheel *wheel = &calendar->wheel;
-    uint64_t earliest = BITS_NEVER;
-    uint32_t budget = NEXT_SCAN;
-    uint64_t number = wheel_next_number(wheel, level);
+    struct wheel *wheel = &calendar->wheel;
+    uint64_t earliest = BITS_NEVER, number = wheel_next_number(wheel, level);
+    size_t budget = again ? NEXT_SCAN : 0;
     while (number != WHEEL_NEVER) {
-        const struct bucket *bucket = &wheel->slots[wheel_slot_at(level, number)];
-        uint64_t start = tick_ns(calendar, wheel_start(level, number));
-        if (level > 0 && bucket->count > WHEEL_BATCH)
-            return earlier(earliest, tick_ns(calendar, cascade_wake(calendar, level, number)));
-        if (earliest <= start)
-            return earliest; /* all that follows is later */
-        if (bucket->count > budget)
-            return start;
-        budget -= bucket->count;
-        earliest = earliest_in_bucket(bucket, earliest);
+        struct bucket *bucket = &wheel->slots[wheel_slot_at(level, number)];
+        uint64_t first = bucket->earliest;
+        if (bucket->count <= budget) {
+            budget -= bucket->count;
+            first = look_for_earliest(bucket);
+        } else {
+            budget = 0;
+        }
+        earliest = earlier(earliest, first);
+        if (earliest < tick_ns(calendar, wheel_start(level, number + 1)))
+            break; /* what follows is due later */
         number = wheel_next_from(wheel, level, number + 1);
     }
     return earliest;
 }
 
-/* The same for the heap. Its top may be parked or have moved further out: a few
- * such are put right here. */
-static uint64_t next_in_heap(struct calendar *calendar)
+/* When a level must be looked at so that no slot is emptied at once that has very
+ * many cells: its first, or the one that is emptied while time is in the first. */
+static uint64_t wake_for_level(const struct calendar *calendar, unsigned level)
 {
-    struct heap *heap = &calendar->heap;
-    for (unsigned tries = 0; heap->count > 0 && tries < WHEEL_BATCH; tries++) {
-        tw_timer *timer = heap_at(heap, 0)->timer;
-        if (!timer_parked(timer) && timer->deadline_ == heap_top_key(heap))
-            break;
-        take_earliest(calendar);
-        settle(calendar, timer);
-    }
-    if (heap->count == 0)
+    const struct wheel *wheel = &calendar->wheel;
+    uint64_t number = wheel_next_number(wheel, level);
+    if (level == 0 || number == WHEEL_NEVER)
         return BITS_NEVER;
-    uint64_t key = heap_top_key(heap);
-    if (heap->count <= WHEEL_BATCH)
-        return key;
-    return earlier(key, tick_ns(calendar, calendar->heap_cascade.due));
+    uint64_t first = wheel_wake_for(wheel, level, number);
+    return tick_ns(calendar, earlier(first, wheel_wake_for(wheel, level, number + 1)));
+}
+
+/* Of all that waits outside of the wheel. */
+static uint64_t next_in_ready(struct calendar *calendar)
+{
+    struct bucket *fresh = &calendar->ready.fresh;
+    const tw_bare_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
+    uint64_t next = timer ? timer->deadline_ : BITS_NEVER;
+    if (fresh->count > 0)
+        next = earlier(next, fresh->count <= NEXT_SCAN ? look_for_earliest(fresh) /* it is hot */
+                                                       : fresh->earliest);
+    if (TW_UNLIKELY(calendar->spill != NULL))
+        next = earlier(next, calendar->spill->deadline_);
+    if (TW_UNLIKELY(calendar->opening))
+        next = earlier(next, open_bucket(calendar)->earliest);
+    return next;
 }
 
 uint64_t calendar_next_ns(struct calendar *calendar)
 {
-    if (calendar->next_ns != 0)
+    struct wheel *wheel = &calendar->wheel;
+    if (calendar->next_ns > CALENDAR_ASK_AGAIN && !wheel->wakes_more)
         return calendar->next_ns;
-    if (calendar->ready.fresh.count > 0) {
-        if (calendar->running)
-            return 0; /* it cannot be sorted now; due at once is never too late */
-        fold_fresh(calendar); /* first, because some may go to the heap */
-        look_ahead(calendar);
+    bool again = calendar->next_ns == CALENDAR_ASK_AGAIN;
+    uint64_t next = next_in_ready(calendar);
+    for (uint32_t levels = wheel->levels; levels != 0; levels &= levels - 1) {
+        unsigned level = bits_lowest(levels);
+        next = earlier(next, earliest_of_level(calendar, level, again));
+        next = earlier(next, wake_for_level(calendar, level));
     }
-    uint64_t next = next_in_heap(calendar);
-    const tw_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
-    if (timer)
-        next = earlier(next, timer->deadline_);
-    for (unsigned level = 0; level < TW_LEVELS; level++)
-        next = earlier(next, next_in_level(calendar, level));
+    wheel->wakes_more = false;
     calendar->next_ns = next;
     return next;
 }
 
-/* --------------------------------------------------------------------- the end */
+/* Of a level, as far as it may hold something before `earliest`: timers that have
+ * moved on are due later than their slot says. */
+static uint64_t earliest_in_level(const struct calendar *calendar, unsigned level,
+                                  uint64_t earliest)
+{
+    const struct wheel *wheel = &calendar->wheel;
+    uint64_t number = wheel_next_number(wheel, level);
+    for (; number != WHEEL_NEVER; number = wheel_next_from(wheel, level, number + 1)) {
+        if (earliest < tick_ns(calendar, wheel_start(level, number)))
+            break;
+        earliest = earliest_in_bucket(&wheel->slots[wheel_slot_at(level, number)], earliest);
+    }
+    return earliest;
+}
 
-tw_timer *calendar_drain(struct calendar *calendar)
+uint64_t calendar_earliest_ns(struct calendar *calendar)
+{
+    const struct wheel *wheel = &calendar->wheel;
+    const struct ready *ready = &calendar->ready;
+    const tw_bare_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
+    uint64_t earliest = timer ? timer->deadline_ : BITS_NEVER;
+    if (calendar->spill)
+        earliest = earlier(earliest, calendar->spill->deadline_);
+    earliest = earliest_in_bucket(&ready->fresh, earliest);
+    if (calendar->opening)
+        earliest = earliest_in_bucket(open_bucket(calendar), earliest);
+    for (uint32_t levels = wheel->levels; levels != 0; levels &= levels - 1)
+        earliest = earliest_in_level(calendar, bits_lowest(levels), earliest);
+    return earliest;
+}
+
+/* ------------------------------------------------------------ walks over them all */
+
+struct walk {
+    bool (*visit)(void *arg, tw_bare_timer *timer);
+    void *arg;
+    size_t shown;
+    bool ended;
+};
+
+static void show(struct walk *walk, tw_bare_timer *timer)
+{
+    if (walk->ended || !timer || timer_parked(timer))
+        return;
+    walk->shown++;
+    walk->ended = !walk->visit(walk->arg, timer);
+}
+
+static void show_bucket(struct walk *walk, const struct bucket *bucket)
+{
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell))
+        show(walk, *cell);
+}
+
+static void show_queue(struct walk *walk, const struct queue *queue)
+{
+    for (tw_bare_timer **cell = queue->head; cell; cell = queue_after(queue, cell))
+        show(walk, *cell);
+}
+
+size_t calendar_foreach(const struct calendar *calendar,
+                        bool (*visit)(void *arg, tw_bare_timer *timer), void *arg)
+{
+    struct walk walk = {.visit = visit, .arg = arg};
+    show_queue(&walk, &calendar->soon);
+    for (size_t i = 0; i < calendar->ready.count; i++)
+        show_queue(&walk, &calendar->ready.runs[i].queue);
+    show_bucket(&walk, &calendar->ready.fresh);
+    for (tw_bare_timer *timer = calendar->spill; timer; timer = timer->place_)
+        show(&walk, timer);
+    for (unsigned slot = 0; slot < WHEEL_ALL_SLOTS; slot++)
+        show_bucket(&walk, &calendar->wheel.slots[slot]);
+    return walk.shown;
+}
+
+/* ---------------------------------------------------------- giving memory back */
+
+struct tally {
+    size_t cells;       /* active timers that have one */
+    size_t containers;  /* that hold some */
+};
+
+static void tally_bucket(struct tally *tally, const struct bucket *bucket)
+{
+    size_t before = tally->cells;
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell))
+        tally->cells += !timer_parked(*cell);
+    tally->containers += tally->cells > before;
+}
+
+static struct tally tally_of(const struct calendar *calendar)
+{
+    const struct ready *ready = &calendar->ready;
+    struct tally tally = {.cells = calendar->soon.count, .containers = calendar->soon.count > 0};
+    for (size_t i = 0; i < ready->count; i++) {
+        tally.cells += ready->runs[i].queue.count;
+        tally.containers++;
+    }
+    tally_bucket(&tally, &ready->fresh);
+    for (unsigned slot = 0; slot < WHEEL_ALL_SLOTS; slot++)
+        tally_bucket(&tally, &calendar->wheel.slots[slot]);
+    return tally;
+}
+
+/* Moves a bucket's timers into chunks of another pool, which has enough of them, and
+ * drops those that are parked. */
+static void move_bucket(struct calendar *calendar, struct chunk_pool *to, struct bucket *bucket)
+{
+    struct bucket moved = {0};
+    while (bucket->count > 0) {
+        tw_bare_timer *timer = bucket_pop(&calendar->cells, bucket);
+        if (timer_parked(timer)) {
+            calendar->park_ends++;
+            timer_set_unplaced(timer);
+        } else {
+            bucket_push(to, &moved, timer, timer->deadline_);
+        }
+    }
+    *bucket = moved;
+}
+
+static void move_queue(struct calendar *calendar, struct chunk_pool *to, struct queue *queue)
+{
+    struct queue moved = {0};
+    while (queue->count > 0) {
+        tw_bare_timer *timer = queue_pop(&calendar->cells, queue);
+        if (timer)
+            queue_push(to, &moved, timer);
+    }
+    *queue = moved;
+}
+
+/* Moves all cells into a pool that is as large as they need. */
+static void move_cells(struct calendar *calendar, struct chunk_pool *to)
+{
+    struct ready *ready = &calendar->ready;
+    move_queue(calendar, to, &calendar->soon);
+    for (size_t i = 0; i < ready->count; i++)
+        move_queue(calendar, to, &ready->runs[i].queue);
+    move_bucket(calendar, to, &ready->fresh);
+    for (unsigned slot = 0; slot < WHEEL_ALL_SLOTS; slot++) {
+        struct bucket *bucket = &calendar->wheel.slots[slot];
+        if (bucket->count == 0)
+            continue;
+        move_bucket(calendar, to, bucket);
+        if (bucket->count == 0)
+            wheel_mark_empty(&calendar->wheel, slot);
+    }
+    chunk_pool_free(&calendar->cells);
+    calendar->cells = *to;
+}
+
+void calendar_trim(struct calendar *calendar)
+{
+    struct chunk_pool smaller;
+    ready_compact(&calendar->ready, &calendar->cells);
+    queue_compact(&calendar->cells, &calendar->soon);
+    ready_trim(&calendar->ready);
+    struct tally tally = tally_of(calendar);
+    chunk_pool_init(&smaller, calendar->cells.memory);
+    if (tally.cells > 0 &&
+        chunk_pool_reserve(&smaller, tally.cells, tally.containers, false) != 0)
+        return; /* no memory for the move */
+    if (smaller.total < calendar->cells.total)
+        move_cells(calendar, &smaller);
+    else
+        chunk_pool_free(&smaller);
+}
+
+size_t calendar_overflow(const struct calendar *calendar)
+{
+    size_t overflow = 0;
+    for (unsigned slot = WHEEL_NEAR_SLOTS; slot < WHEEL_ALL_SLOTS; slot++)
+        overflow += calendar->wheel.slots[slot].count;
+    return overflow;
+}
+
+/* Takes the top cell off a bucket; when it is its chunk's last, all its timers have
+ * been asked for. */
+static tw_bare_timer *drain_bucket(struct calendar *calendar, struct bucket *bucket)
+{
+    tw_bare_timer **end = bucket->end;
+    if (chunk_ends_at(end)) {
+        for (unsigned i = 1; i <= CHUNK_ROOM; i++)
+            TW_PREFETCH(end[-(ptrdiff_t)i]);
+    }
+    return bucket_pop(&calendar->cells, bucket);
+}
+
+static tw_bare_timer *drain_wheel(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
-    tw_timer *timer = calendar_next_soon(calendar);
-    if (!timer && (timer = ready_peek(&calendar->ready, &calendar->cells)))
-        ready_pop(&calendar->ready, &calendar->cells);
-    if (!timer && calendar->ready.fresh.count > 0)
-        timer = bucket_pop(&calendar->cells, &calendar->ready.fresh);
-    if (!timer && calendar->heap.count > 0)
-        timer = take_earliest(calendar);
-    for (unsigned level = 0; !timer && level < TW_LEVELS; level++) {
+    if (calendar->opening) {
+        if (open_bucket(calendar)->count > 0)
+            return drain_bucket(calendar, open_bucket(calendar));
+        wheel_mark_empty(wheel, wheel_slot_at(0, wheel->cursor));
+        calendar->opening = false;
+    }
+    uint32_t levels = wheel->levels;
+    if (wheel->next_tick == WHEEL_NEVER)
+        levels &= ~1u; /* nothing is in level 0 */
+    for (; levels != 0; levels &= levels - 1) {
+        unsigned level = bits_lowest(levels);
         uint64_t number = wheel_next_number(wheel, level);
-        if (number == WHEEL_NEVER)
+        if (number == WHEEL_NEVER) {
+            wheel_level_is_empty(wheel, level);
             continue;
+        }
         unsigned slot = wheel_slot_at(level, number);
-        timer = bucket_pop(&calendar->cells, &wheel->slots[slot]);
+        tw_bare_timer *timer = drain_bucket(calendar, &wheel->slots[slot]);
         if (wheel->slots[slot].count == 0)
             wheel_mark_empty(wheel, slot);
+        return timer;
     }
+    return NULL;
+}
+
+tw_bare_timer *calendar_drain(struct calendar *calendar)
+{
+    tw_bare_timer *timer = calendar_next_soon(calendar);
+    if (!timer && (timer = ready_peek(&calendar->ready, &calendar->cells)) != NULL)
+        ready_pop(&calendar->ready, &calendar->cells);
+    if (!timer && calendar->ready.fresh.count > 0)
+        timer = drain_bucket(calendar, &calendar->ready.fresh);
+    if (!timer && (timer = calendar->spill) != NULL)
+        unspill(calendar, timer);
+    if (!timer)
+        timer = drain_wheel(calendar);
     if (timer) {
         calendar->park_ends += timer_parked(timer);
         timer_set_unplaced(timer);

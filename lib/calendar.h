@@ -2,13 +2,13 @@
  * calendar: every timer of a loop, and its way to the moment when it is due.
  *
  *     a start ──> wheel ──cascade──> wheel ──its tick──> ready ──deadline──> due
- *            \──> heap ──in reach──/                   /
- *             \──> ready, if its tick is open already /
+ *            \                                          /
+ *             \──> ready, if its tick is open already ──/
  *     a soon call ──> soon ──next run──> due
  *
- * The wheel, the heap and the ready list do not know each other; the calendar
- * moves timers between them. It knows deadlines and places, but neither what a
- * timer calls nor who owns it, and it is told what time it is.
+ * The wheel and the ready list do not know each other; the calendar moves timers
+ * between them. It knows deadlines and places, but neither what a timer calls nor
+ * who owns it, and it is told what time it is.
  *
  * Moving lazily. A timer whose place will be visited no later than its new
  * deadline is moved by writing the deadline; the visit puts it where it
@@ -18,12 +18,21 @@
  * Parking. A parked timer keeps its cell, so that starting it again is usually
  * lazy; a visit drops the cell.
  *
- * Invariants C1 to C3: see docs/DESIGN.md.
+ * Bounded runs. A run may be told how many cells it may read (its budget). Then a
+ * slot that is emptied, a tick that is opened, and what was started in the past
+ * are taken up where the run before has left them; the cursor does not move on
+ * before a tick's work is done, and no timer is given out before all that could
+ * be due before it has been looked at.
+ *
+ * Spilled timers. A timer that moves can need a chunk, and there may be no memory for
+ * one. It then waits in a list sorted by deadline, linked through place_: slow, but
+ * exact. A start fails instead.
+ *
+ * Invariants C1 to C5: see docs/DESIGN.md.
  */
 #ifndef TW_CALENDAR_H
 #define TW_CALENDAR_H
 
-#include "heap.h"
 #include "probe.h"
 #include "ready.h"
 #include "wheel.h"
@@ -33,20 +42,27 @@ enum {
     SLOT_FRESH = WHEEL_ALL_SLOTS, /* in the ready list, unsorted */
     SLOT_RUN,                     /* in the ready list, sorted */
     SLOT_SOON,                    /* among the soon calls */
-    SLOT_HEAP,                    /* beyond the wheel's span */
+    SLOT_SPILL,                   /* in the list of those that there was no chunk for */
 };
 
 /* A state that no timer has. */
 #define CALENDAR_NO_STATE (1u << 16)
 
+/* next_ns has to be worked out; and the earliest was moved or stopped since it was
+ * asked for, so that what buckets know of their earliest may be too early. */
+enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
+
+/* A run that reads as many cells as it likes, and one that is to be short. */
+#define CALENDAR_UNBOUNDED SIZE_MAX
+#define CALENDAR_SHORT ((size_t)READY_BATCH + READY_BATCH / 2)
+
 struct calendar {
     /* Read or written by every start and stop. */
-    uint64_t next_ns;       /* what calendar_next_ns will answer; 0: to be worked out */
+    uint64_t next_ns;       /* what calendar_next_ns will answer; or one of the two below */
     uint64_t sequence;      /* number of the last start, in steps of TIMER_SEQUENCE_ONE */
     uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in */
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */
-    bool running;           /* a run is under way: fresh timers must wait */
     unsigned fast_state;    /* of a timer active in slot 0; or CALENDAR_NO_STATE, so that no call
                                is a common case */
     unsigned still_state;   /* the same while time stands still: no run is under way, and the last
@@ -56,23 +72,30 @@ struct calendar {
     uint64_t park_ends;     /* forgotten there */
     uint64_t relocated;     /* moves that had to leave their place */
 
-    uint64_t pass_ns;       /* nothing but what is in the wheel or the heap is due before this;
-                               0: calendar_pass may not be */
+    /* Of the run under way. */
+    size_t budget;          /* cells that it may still read */
+    uint64_t begun;         /* the last sequence number given out before it */
+    bool running;           /* there is one: fresh timers must wait */
+    bool opening;           /* the open tick's slot still has cells to be sorted */
+    bool bare;              /* the loop's own timers are tw_bare_timers */
     bool may_pass;          /* the last run said so */
-    uint64_t visited;       /* cells read by cascades and opened ticks */
-    uint64_t moved;         /* timers brought closer by cascades and from the heap */
-    uint64_t moved_max;     /* the most in one step */
-    struct wheel_cascade heap_cascade;
 
-    struct chunk_pool cells;
+    uint64_t pass_ns;       /* nothing but what is in the wheel is due before this; 0:
+                               calendar_pass may not be */
+    uint64_t visited;       /* cells read by cascades and opened ticks */
+    uint64_t moved;         /* timers brought closer by cascades */
+    uint64_t moved_max;     /* the most in one step */
+
+    tw_bare_timer *spill;   /* the earliest of the spilled timers; NULL: there are none */
     struct queue soon;
-    struct heap heap;
+    struct chunk_pool cells;
     struct ready ready;
     struct wheel wheel;
 };
 
+/* bare: timers that are no nodes have neither callback nor argument. */
 void calendar_init(struct calendar *calendar, struct memory *memory, unsigned tick_shift,
-                   uint64_t now_ns);
+                   uint64_t now_ns, bool bare);
 void calendar_free(struct calendar *calendar);
 
 /* The last ns of the tick that a time is in. */
@@ -84,30 +107,37 @@ TW_INLINE uint64_t calendar_tick_end(const struct calendar *calendar, uint64_t n
 /* Whether calls may take their short cuts, which pass by whoever writes them down. */
 void calendar_allow_short_cuts(struct calendar *calendar, bool allow);
 
-/* Room for so many timers in all, beyond the span too if far. 0 or -1. */
-int calendar_reserve(struct calendar *calendar, size_t timers, bool far);
+/* Room for so many timers in all. 0 or -1. */
+int calendar_reserve(struct calendar *calendar, size_t timers);
 
-/* Starts a timer that has no place. 0, or -1 if there is no memory. See also
- * calendar_start below. */
-int calendar_start_elsewhere(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                             unsigned node);
-int calendar_start_soon(struct calendar *calendar, tw_timer *timer, uint64_t now_ns);
+/* Gives back all memory that what is pending does not need. */
+void calendar_trim(struct calendar *calendar);
+
+/* Starts a timer that has no place among the soon calls. 0, or -1 if there is no
+ * memory. */
+int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns);
 
 /* Moves a timer that has a place, parked or not. It never fails. */
-void calendar_move(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+void calendar_move(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline);
 
-/* Starts again a timer that calendar_next_due has just taken out. It never
- * fails: the cell it had is still there. */
-void calendar_restart(struct calendar *calendar, tw_timer *timer, uint64_t deadline);
+/* Starts a timer that has no place, without fail; a node is marked as one already. */
+void calendar_restart(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline);
 
 /* Forgets a timer that has a place, parked or not. */
-void calendar_remove(struct calendar *calendar, tw_timer *timer);
+void calendar_remove(struct calendar *calendar, tw_bare_timer *timer);
 
-/* What was to be due then is not, perhaps. */
+/* What was due then is not, perhaps. */
 TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline)
 {
     if (TW_UNLIKELY(deadline <= calendar->next_ns))
-        calendar->next_ns = 0;
+        calendar->next_ns = CALENDAR_ASK_AGAIN;
+}
+
+/* Something is due then. */
+TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
+{
+    if (deadline < calendar->next_ns)
+        calendar->next_ns = deadline;
 }
 
 /* ---------------------------------------- the common cases, inline
@@ -116,24 +146,9 @@ TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline
  * as the processor looks ahead, some 450 instructions, and as it can hold
  * instructions that wait for one, some 100. */
 
-TW_INLINE bool calendar_has_room(const struct calendar *calendar)
-{
-    return calendar->cells.cells < calendar->cells.room;
-}
-
-/* Where a timer started now belongs. What is due by the run under way, or in
- * the open tick, waits for the next run. */
-TW_INLINE unsigned calendar_slot_for(const struct calendar *calendar, uint64_t deadline)
-{
-    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
-        return SLOT_FRESH;
-    unsigned slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-    return TW_LIKELY(slot != WHEEL_BEYOND) ? slot : SLOT_HEAP;
-}
-
 /* Writes down that the timer is scheduled now, in this slot, not parked. */
-TW_INLINE void calendar_schedule(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                                 unsigned slot, unsigned node)
+TW_INLINE void calendar_schedule(struct calendar *calendar, tw_bare_timer *timer,
+                                 uint64_t deadline, unsigned slot, unsigned node)
 {
     TW_PROBE_START(timer, deadline);
     calendar->sequence += TIMER_SEQUENCE_ONE;
@@ -141,31 +156,29 @@ TW_INLINE void calendar_schedule(struct calendar *calendar, tw_timer *timer, uin
     timer->state_ = (uint16_t)(calendar->tag | node | (slot + 1));
 }
 
-TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
-{
-    if (deadline < calendar->next_ns)
-        calendar->next_ns = deadline;
-}
+/* calendar_start of what is due by the run under way, or in the open tick. */
+int calendar_start_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
+                         unsigned node);
 
 /* Starts a timer that has no place. node: TIMER_NODE if it is a call's, else 0.
  * 0, or -1 if there is no memory. */
-TW_INLINE int calendar_start(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+TW_INLINE int calendar_start(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                              unsigned node)
 {
-    unsigned slot = calendar_slot_for(calendar, deadline);
-    if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS || !calendar_has_room(calendar)))
-        return calendar_start_elsewhere(calendar, timer, deadline, node);
+    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
+        return calendar_start_fresh(calendar, timer, deadline, node);
+    unsigned slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
+    if (TW_UNLIKELY(!wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, deadline)))
+        return -1;
     calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
-    if (wheel_insert(&calendar->wheel, &calendar->cells, slot, timer))
-        calendar->next_ns = 0;
     return 0;
 }
 
 /* The slot of a timer that waits in the wheel with no other flags than these; else
  * WHEEL_ALL_SLOTS or more. `first` is fast_state or still_state: tag and flags
  * are above the slot, so that one comparison tells. */
-TW_INLINE unsigned calendar_wheel_slot(const tw_timer *timer, unsigned first, unsigned flags)
+TW_INLINE unsigned calendar_wheel_slot(const tw_bare_timer *timer, unsigned first, unsigned flags)
 {
     return timer->state_ - first - flags;
 }
@@ -174,8 +187,8 @@ TW_INLINE unsigned calendar_wheel_slot(const tw_timer *timer, unsigned first, un
  * wheel with no other flags than these, and the new deadline is not before the
  * old one, which its slot is visited in time for. Else it does nothing and
  * answers false. */
-TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
-                                  unsigned flags)
+TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_bare_timer *timer,
+                                  uint64_t deadline, unsigned flags)
 {
     uint64_t before = timer->deadline_;
     if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->still_state, flags) >= WHEEL_ALL_SLOTS))
@@ -191,7 +204,7 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_timer *timer, ui
 
 /* Starts a timer that is parked in the wheel, with these flags beside TIMER_PARKED,
  * if time stands still. Else it does nothing and answers false. */
-TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_timer *timer, uint64_t deadline,
+TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                                unsigned flags)
 {
     flags |= TIMER_PARKED;
@@ -208,7 +221,8 @@ TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_timer *timer, uint6
 
 /* calendar_park and calendar_remove for the commonest case, an active timer of
  * ours in the wheel; else they do nothing and answer false. */
-TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_timer *timer, unsigned flags)
+TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
+                                      unsigned flags)
 {
     if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->fast_state, flags) >= WHEEL_ALL_SLOTS))
         return false;
@@ -218,7 +232,7 @@ TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_timer *timer
     return true;
 }
 
-TW_INLINE bool calendar_remove_from_wheel(struct calendar *calendar, tw_timer *timer)
+TW_INLINE bool calendar_remove_from_wheel(struct calendar *calendar, tw_bare_timer *timer)
 {
     unsigned slot = calendar_wheel_slot(timer, calendar->fast_state, 0);
     if (TW_UNLIKELY(slot >= WHEEL_ALL_SLOTS))
@@ -230,11 +244,11 @@ TW_INLINE bool calendar_remove_from_wheel(struct calendar *calendar, tw_timer *t
 }
 
 /* Keeps the place of an active timer where it may be of use again: it will not
- * become due. Answers false, having forgotten it, where it is not: in a queue. */
-TW_INLINE bool calendar_park(struct calendar *calendar, tw_timer *timer)
+ * become due. Answers false, having forgotten it, where it is not: outside of
+ * buckets. */
+TW_INLINE bool calendar_park(struct calendar *calendar, tw_bare_timer *timer)
 {
-    unsigned slot = timer_slot(timer);
-    if (TW_UNLIKELY(slot == SLOT_RUN || slot == SLOT_SOON)) {
+    if (TW_UNLIKELY(timer_slot(timer) > SLOT_FRESH)) {
         calendar_remove(calendar, timer);
         return false;
     }
@@ -250,9 +264,10 @@ TW_INLINE size_t calendar_parked(const struct calendar *calendar)
     return (size_t)(calendar->parks - calendar->unparks - calendar->park_ends);
 }
 
-/* A run begins at this clock reading, not below an earlier one, and ends.
- * may_pass: whether the next may be a calendar_pass. */
-void calendar_begin_run(struct calendar *calendar, uint64_t now_ns);
+/* A run begins at this clock reading, not below an earlier one, and ends. budget:
+ * cells that it may read, or CALENDAR_UNBOUNDED. may_pass: whether the next may be
+ * a calendar_pass. */
+void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget);
 void calendar_end_run(struct calendar *calendar, bool may_pass);
 
 /* The next run has to be a whole one. */
@@ -268,7 +283,7 @@ TW_INLINE void calendar_stop_passing(struct calendar *calendar)
 TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
 {
     uint64_t tick = now_ns >> calendar->tick_shift;
-    if (now_ns >= calendar->pass_ns || tick >= calendar->wheel.quiet_until)
+    if (now_ns >= calendar->pass_ns || !wheel_quiet_until(&calendar->wheel, tick))
         return false;
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
@@ -276,18 +291,38 @@ TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
 }
 
 /* Takes out the next of the soon calls; NULL: none are left. */
-tw_timer *calendar_next_soon(struct calendar *calendar);
+tw_bare_timer *calendar_next_soon(struct calendar *calendar);
 
-/* Within a run: takes out the next timer due, in order; NULL: none is left. */
-tw_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns);
+/* Within a run: takes out the next timer due, in order; NULL: none is left, or the
+ * budget is used up. */
+tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns);
 
-/* When to run next, soon calls left aside. BITS_NEVER: no timer will be due. */
+/* Whether the last run's budget was used up: there may be more to do. */
+TW_INLINE bool calendar_cut_short(const struct calendar *calendar)
+{
+    return calendar->budget == 0;
+}
+
+/* When to run next, soon calls left aside. BITS_NEVER: no timer will be due. Never
+ * after the earliest deadline; before it only where the earliest was stopped or
+ * moved, and to empty a slot of very many. O(1). */
 uint64_t calendar_next_ns(struct calendar *calendar);
 
-/* Takes out any timer, parked ones included; NULL when none is left. */
-tw_timer *calendar_drain(struct calendar *calendar);
+/* The earliest deadline, soon calls left aside. It may read the cells of a slot. */
+uint64_t calendar_earliest_ns(struct calendar *calendar);
 
-TW_INLINE bool calendar_owns(const struct calendar *calendar, const tw_timer *timer)
+/* Shows each active timer once, soon calls included, until visit answers false. How
+ * many it has shown. */
+size_t calendar_foreach(const struct calendar *calendar,
+                        bool (*visit)(void *arg, tw_bare_timer *timer), void *arg);
+
+/* Takes out any timer, parked ones included; NULL when none is left. */
+tw_bare_timer *calendar_drain(struct calendar *calendar);
+
+/* Timers beyond the wheel's span. */
+size_t calendar_overflow(const struct calendar *calendar);
+
+TW_INLINE bool calendar_owns(const struct calendar *calendar, const tw_bare_timer *timer)
 {
     return (timer->state_ & TIMER_TAG_MASK) == calendar->tag;
 }

@@ -92,7 +92,7 @@ TW_INLINE tw_handle place_call(tw_loop *loop, uint64_t when_ns, uint64_t interva
     if (!node)
         return 0;
     node->interval_ns = interval_ns;
-    tw_timer *timer = &node->timer;
+    tw_bare_timer *timer = &node->timer.bare_;
     /* A cancelled call's node, which still has its place. */
     if (TW_LIKELY(calendar_unpark(&loop->calendar, timer, when_ns, TIMER_NODE)))
         return finish_call(loop, node, context);
@@ -115,7 +115,7 @@ static TW_NOINLINE tw_handle start_guarded_call(tw_loop *loop, uint64_t when_ns,
         return 0;
     tw_handle handle = place_call(loop, when_ns, interval_ns, callback, arg, context);
     if (handle && loop->recorder)
-        record_add(loop, TRACE_START, &pool_find(&loop->pool, handle)->timer);
+        record_add(loop, TRACE_START, &pool_find(&loop->pool, handle)->timer.bare_);
     return handle;
 }
 
@@ -134,9 +134,9 @@ TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *
     if (!node)
         return 0;
     node->interval_ns = 0;
-    if (timer_placed(&node->timer))
-        calendar_remove(&loop->calendar, &node->timer);
-    if (calendar_start_soon(&loop->calendar, &node->timer, loop->now_ns) != 0)
+    if (timer_placed(&node->timer.bare_))
+        calendar_remove(&loop->calendar, &node->timer.bare_);
+    if (calendar_start_soon(&loop->calendar, &node->timer.bare_, loop->now_ns) != 0)
         return give_up_call(loop, node);
     loop->soon_last = loop->calendar.sequence;
     loop->counts.starts++;
@@ -150,7 +150,7 @@ static TW_NOINLINE tw_handle start_guarded_soon_call(tw_loop *loop, tw_callback 
         return 0;
     tw_handle handle = place_soon_call(loop, callback, arg);
     if (handle && loop->recorder)
-        record_add(loop, TRACE_SOON, &pool_find(&loop->pool, handle)->timer);
+        record_add(loop, TRACE_SOON, &pool_find(&loop->pool, handle)->timer.bare_);
     return handle;
 }
 
@@ -246,12 +246,12 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
     struct node *node = find(loop, handle);
     if (!node)
         return loop && loop_may_change(loop) && remote_cancel(loop, handle);
-    TW_PROBE_CANCEL(&node->timer);
-    if (!calendar_park_in_wheel(&loop->calendar, &node->timer, TIMER_NODE)) {
+    TW_PROBE_CANCEL(&node->timer.bare_);
+    if (!calendar_park_in_wheel(&loop->calendar, &node->timer.bare_, TIMER_NODE)) {
         if (!loop_may_change(loop))
             return false;
-        loop->counts.stops += !calendar_park(&loop->calendar, &node->timer);
-        loop_record(loop, TRACE_STOP, &node->timer);
+        loop->counts.stops += !calendar_park(&loop->calendar, &node->timer.bare_);
+        loop_record(loop, TRACE_STOP, &node->timer.bare_);
     }
     tw_context *context = call_retire(loop, node);
     TW_ASSERT_SOUND(loop);
@@ -269,7 +269,7 @@ uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle)
     const struct node *node = find(loop, handle);
     if (!node)
         return loop ? remote_when_ns(loop, handle) : UINT64_MAX;
-    return node->timer.deadline_;
+    return node->timer.bare_.deadline_;
 }
 
 bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
@@ -290,12 +290,12 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     struct node *node = find(loop, handle);
     if (!node)
         return loop && remote_reschedule(loop, handle, when_ns);
-    if (!calendar_push_back(&loop->calendar, &node->timer, when_ns, TIMER_NODE)) {
+    if (!calendar_push_back(&loop->calendar, &node->timer.bare_, when_ns, TIMER_NODE)) {
         if (!loop_may_change(loop))
             return false;
         loop_look_at_move(loop, when_ns);
-        calendar_move(&loop->calendar, &node->timer, when_ns);
-        loop_record(loop, TRACE_MOVE, &node->timer);
+        calendar_move(&loop->calendar, &node->timer.bare_, when_ns);
+        loop_record(loop, TRACE_MOVE, &node->timer.bare_);
     }
     TW_ASSERT_SOUND(loop);
     return true;

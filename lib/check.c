@@ -8,8 +8,7 @@
 struct walk {
     const tw_loop *loop;
     const struct calendar *calendar;
-    size_t cells;           /* in use or promised */
-    size_t chunks;          /* holding them */
+    size_t chunks;          /* holding cells */
     size_t active, parked;  /* timers */
     size_t nodes;           /* active timers that are nodes */
     size_t remotes;         /* and those that are calls of other threads */
@@ -22,8 +21,13 @@ struct walk {
             return sentence;                                                                       \
     } while (0)
 
-/* What holds for every timer that a cell, or the heap, leads to. */
-static const char *check_timer(struct walk *walk, const tw_timer *timer, unsigned slot)
+static const tw_timer *whole(const tw_bare_timer *timer)
+{
+    return (const tw_timer *)(const void *)timer;
+}
+
+/* What holds for every timer that a cell, or the spilled one before, leads to. */
+static const char *check_timer(struct walk *walk, const tw_bare_timer *timer, unsigned slot)
 {
     CHECK(timer_placed(timer) && timer_slot(timer) == slot, "T1: a timer does not name the place it is in");
     CHECK(calendar_owns(walk->calendar, timer), "T2: a timer is not marked as this loop's");
@@ -32,7 +36,8 @@ static const char *check_timer(struct walk *walk, const tw_timer *timer, unsigne
         return NULL;
     }
     walk->active++;
-    CHECK(timer->callback_ != NULL, "T3: an active timer has no callback");
+    CHECK((walk->calendar->bare && !timer_is_node(timer)) || whole(timer)->callback_ != NULL,
+          "T3: an active timer has no callback");
     if (slot != SLOT_SOON && timer->deadline_ < walk->earliest)
         walk->earliest = timer->deadline_;
     if (timer_is_node(timer)) {
@@ -49,21 +54,20 @@ static const char *check_timer(struct walk *walk, const tw_timer *timer, unsigne
 
 static const char *check_bucket(struct walk *walk, const struct bucket *bucket, unsigned slot)
 {
-    tw_timer **cell = bucket->count > 0 ? bucket->end - 1 : NULL;
-    for (uint32_t left = bucket->count; left > 0; left--) {
-        const tw_timer *timer = *cell;
+    uint32_t cells = 0;
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell)) {
+        CHECK(++cells <= bucket->count, "B1: a bucket has more cells than it counts");
+        const tw_bare_timer *timer = *cell;
         CHECK(timer->place_ == cell, "T4: a cell and its timer do not point at each other");
         const char *broken = check_timer(walk, timer, slot);
         if (broken)
             return broken;
-        walk->cells++;
+        CHECK(bucket->earliest <= timer->deadline_,
+              "B4: a timer is due before its bucket says");
         if (chunk_begins_at(cell))
             walk->chunks++;
-        if (left > 1)
-            cell = bucket_below(cell);
-        else
-            CHECK(chunk_begins_at(cell), "B1: a bucket has more cells than it counts");
     }
+    CHECK(cells == bucket->count, "B1: a bucket has fewer cells than it counts");
     return NULL;
 }
 
@@ -71,25 +75,34 @@ static const char *check_slot(struct walk *walk, unsigned slot)
 {
     const struct wheel *wheel = &walk->calendar->wheel;
     const struct bucket *bucket = &wheel->slots[slot];
-    unsigned level = wheel_level(slot), index = slot & (WHEEL_SLOTS - 1);
-    bool marked = wheel->occupied[level][index / 64] >> (index & 63) & 1;
-    CHECK(marked == (bucket->count > 0), "W1: the bitmap is wrong about a slot");
+    if (slot >= TW_LEVELS * WHEEL_SLOTS && slot < WHEEL_NEAR_SLOTS) {
+        CHECK(bucket->count == 0, "W1: a slot of no level has cells");
+        return NULL;
+    }
+    unsigned level = wheel_level(slot), index = slot & (wheel_ring(level) - 1);
+    uint64_t word = level < TW_LEVELS ? wheel->occupied[level][index / 64]
+                                      : wheel->far_occupied[level - TW_LEVELS];
+    CHECK((word >> (index & 63) & 1) == (bucket->count > 0), "W1: the bitmap is wrong about a slot");
     if (bucket->count == 0)
         return NULL;
+    CHECK(wheel->levels >> level & 1, "W5: a level with cells is taken for an empty one");
     uint64_t number = wheel_number(wheel, slot), start = wheel_start(level, number);
+    if (level == 0 && start == wheel->cursor) {
+        CHECK(walk->calendar->opening, "W2: the slot that time is in has cells");
+        return check_bucket(walk, bucket, slot);
+    }
     CHECK(start > wheel->cursor, "W2: the slot that time is in has cells");
-    CHECK(level == 0 || start - 1 > wheel->cursor, "W3: time is about to enter a slot with cells");
+    CHECK(level > 0 || wheel->next_tick <= start, "W4: a tick would be passed by");
+    CHECK(level == 0 || start - 1 > wheel->cursor || wheel->cascade_due <= wheel->cursor,
+          "W3: time is about to enter a slot with cells");
     CHECK(level == 0 || wheel->cascades[level].due < start,
           "W4: a cascade would come too late for a slot");
     CHECK(level == 0 || wheel->cascade_due <= wheel->cascades[level].due,
           "W4: a cascade would come too late for its level");
-    tw_timer **cell = bucket->end - 1;
-    for (uint32_t left = bucket->count; left > 0; left--) {
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell)) {
         uint64_t tick = (*cell)->deadline_ >> walk->calendar->tick_shift;
         CHECK(tick >> wheel_shift(level) >= number,
               "C1: a timer's deadline is before the visit of its slot");
-        if (left > 1)
-            cell = bucket_below(cell);
     }
     return check_bucket(walk, bucket, slot);
 }
@@ -104,20 +117,18 @@ static const char *check_wheel(struct walk *walk)
     return NULL;
 }
 
-/* Counts a queue's cells and checks each timer in it. in_order says that a
- * timer may come before the next one. */
+/* Checks each timer in a queue. in_order says that a timer may come before the next
+ * one. */
 static const char *check_queue(struct walk *walk, const struct queue *queue, unsigned slot,
-                               bool (*in_order)(const tw_timer *, const tw_timer *))
+                               bool (*in_order)(const tw_bare_timer *, const tw_bare_timer *))
 {
-    const tw_timer *last = NULL;
-    tw_timer **cell = queue->head;
-    for (size_t left = queue->count; left > 0; left--, cell++) {
-        if (chunk_ends_at(cell))
-            cell = chunk_of(cell - 1)->link->cells;
-        if (left == queue->count || chunk_begins_at(cell))
+    const tw_bare_timer *last = NULL;
+    size_t cells = 0;
+    for (tw_bare_timer **cell = queue->head; cell; cell = queue_after(queue, cell)) {
+        if (cell == queue->head || chunk_begins_at(cell))
             walk->chunks++;
-        walk->cells++;
-        const tw_timer *timer = *cell;
+        CHECK(++cells <= queue->count, "B2: a queue does not end where it counts to");
+        const tw_bare_timer *timer = *cell;
         if (!timer)
             continue;
         CHECK(timer->place_ == cell, "T4: a cell and its timer do not point at each other");
@@ -128,62 +139,66 @@ static const char *check_queue(struct walk *walk, const struct queue *queue, uns
         if (broken)
             return broken;
     }
-    CHECK(queue->count == 0 || cell == queue->tail, "B2: a queue does not end at its tail");
+    CHECK(cells == queue->count, "B2: a queue does not end where it counts to");
     return NULL;
 }
 
-static bool scheduled_in_order(const tw_timer *a, const tw_timer *b)
+static bool scheduled_in_order(const tw_bare_timer *a, const tw_bare_timer *b)
 {
     return timer_scheduled_before(timer_sequence(a), timer_sequence(b));
+}
+
+static const char *check_run(struct walk *walk, const struct ready_run *run)
+{
+    const tw_bare_timer *first = run->queue.count > 0 ? *run->queue.head : NULL;
+    CHECK(!first || (first->deadline_ == run->deadline && timer_sequence(first) == run->sequence),
+          "R2: a run is not known by its first timer");
+    return check_queue(walk, &run->queue, SLOT_RUN, timer_before);
 }
 
 static const char *check_ready(struct walk *walk)
 {
     const struct ready *ready = &walk->calendar->ready;
-    CHECK(ready->collected == 0 && !ready->list, "R2: collected timers were left unsorted");
-    for (unsigned i = 0; i < ready->runs; i++) {
-        const char *broken = check_queue(walk, &ready->run[i], SLOT_RUN, timer_before);
+    for (size_t i = 0; i < ready->count; i++) {
+        const struct ready_run *run = &ready->runs[i], *above = &ready->runs[(i - 1) / 2];
+        CHECK(run->queue.count > 0, "R3: an empty run is kept");
+        CHECK(i == 0 || above->deadline < run->deadline ||
+                  (above->deadline == run->deadline &&
+                   !timer_scheduled_before(run->sequence, above->sequence)),
+              "R3: the runs are no heap");
+        const char *broken = check_run(walk, run);
         if (broken)
             return broken;
     }
+    CHECK(ready->joined.queue.count == 0, "R3: a burst's run is not ended");
     return check_bucket(walk, &ready->fresh, SLOT_FRESH);
 }
 
-static const char *check_heap(struct walk *walk)
+static const char *check_spill(struct walk *walk)
 {
-    const struct heap *heap = &walk->calendar->heap;
-    for (size_t i = 0; i < heap->count; i++) {
-        const struct heap_pair *pair = heap_at(heap, i);
-        CHECK(i == 0 || heap_at(heap, (i - 1) / 4)->key <= pair->key,
-              "H1: a key is before its parent's");
-        CHECK((uintptr_t)pair->timer->place_ == i + 1, "H2: a timer has the wrong index");
-        CHECK(timer_parked(pair->timer) || pair->key <= pair->timer->deadline_,
-              "C1: a timer's deadline is before its key");
-        const char *broken = check_timer(walk, pair->timer, SLOT_HEAP);
+    const tw_bare_timer *last = NULL;
+    for (const tw_bare_timer *timer = walk->calendar->spill; timer; timer = timer->place_) {
+        CHECK(!timer_parked(timer), "C2: a timer is parked among the spilled ones");
+        CHECK(!last || timer_before(last, timer), "C4: the spilled timers are out of order");
+        const char *broken = check_timer(walk, timer, SLOT_SPILL);
         if (broken)
             return broken;
-        walk->cells++;
+        last = timer;
     }
-    if (heap->count == 0)
-        return NULL;
-    unsigned top = TW_LEVELS - 1;
-    uint64_t number = heap_top_key(heap) >> walk->calendar->tick_shift >> wheel_shift(top);
-    CHECK(walk->calendar->heap_cascade.due < wheel_start(top, number),
-          "H3: the heap's earliest would come into the wheel too late");
     return NULL;
 }
 
 static const char *check_chunks(const struct walk *walk)
 {
-    const struct chunk_pool *cells = &walk->calendar->cells;
-    CHECK(walk->cells == cells->cells, "B3: the count of cells is wrong");
-    CHECK(cells->cells <= cells->room, "B4: more cells than there is room for");
+    const struct chunk_pool *pool = &walk->calendar->cells;
     size_t free = 0;
-    for (const struct chunk *chunk = cells->free; chunk; chunk = chunk->link)
+    for (const struct chunk *chunk = pool->free; chunk; chunk = chunk->link)
         free++;
-    size_t untouched = cells->total - free - walk->chunks;
-    CHECK(free + walk->chunks <= cells->total, "B5: chunks are counted twice");
-    CHECK(untouched >= (size_t)(cells->fresh_end - cells->fresh), "B6: chunks are lost");
+    for (const struct chunk *chunk = pool->kept; chunk; chunk = chunk->link)
+        free++;
+    CHECK(free + walk->chunks <= pool->total, "B5: chunks are counted twice");
+    size_t untouched = pool->total - free - walk->chunks;
+    CHECK(untouched >= (size_t)(pool->fresh_end - pool->fresh), "B6: chunks are lost");
     return NULL;
 }
 
@@ -207,8 +222,6 @@ static const char *check_counts(const struct walk *walk)
     CHECK(walk->active == loop_pending(loop), "L1: the count of pending timers is wrong");
     CHECK(walk->remotes == remote_placed(&loop->remote), "X6: calls of other threads are lost");
     CHECK(walk->parked == calendar_parked(walk->calendar), "L2: the count of parked timers is wrong");
-    CHECK(walk->calendar->next_ns <= walk->earliest,
-          "C3: the next wake-up is after the earliest deadline");
     return NULL;
 }
 
@@ -225,7 +238,7 @@ const char *tw_check(const tw_loop *loop)
     if (!broken)
         broken = check_ready(&walk);
     if (!broken)
-        broken = check_heap(&walk);
+        broken = check_spill(&walk);
     if (!broken)
         broken = check_chunks(&walk);
     if (!broken)

@@ -1,6 +1,12 @@
+/*
+ * chunk: where chunks come from.
+ *
+ * Slabs of them, which grow by half while they are few and by an eighth, then a
+ * 32nd, when there are many: so little is held in vain. A slab's first chunk is
+ * spent on the slab's own header.
+ */
 #include "chunk.h"
 
-/* The first chunk of a slab is spent on this. */
 struct slab {
     struct chunk *next; /* the next slab */
     size_t bytes;
@@ -10,23 +16,20 @@ _Static_assert(sizeof(struct chunk) == CHUNK_BYTES, "a chunk has no padding");
 _Static_assert(sizeof(struct slab) <= sizeof(struct chunk), "a slab's header fits a chunk");
 _Static_assert((TW_CHUNK_CELLS & (TW_CHUNK_CELLS - 1)) == 0, "chunks align to their size");
 
-/* Chunks that no count of cells explains: a queue's half-used first one (the
- * soon calls, the ready runs and the one they are merged into), and a bucket
- * that is being read. */
-#define CHUNK_SPARE 16
-
-/* The smallest slab, and below how many chunks in all slabs grow by half. */
-#define CHUNK_FIRST 64
-#define CHUNK_FEW 2048
+/* Chunks of the first slab, and how many slabs hold when they stop growing by
+ * half, and by an eighth. */
+#define CHUNK_FIRST 32
+#define CHUNK_FEW 128
+#define CHUNK_MANY 4096
 
 static struct slab *slab_of(struct chunk *first)
 {
     return (struct slab *)(void *)first;
 }
 
-void chunk_pool_init(struct chunk_pool *pool, struct memory *memory, size_t containers)
+void chunk_pool_init(struct chunk_pool *pool, struct memory *memory)
 {
-    *pool = (struct chunk_pool){.memory = memory, .containers = containers};
+    *pool = (struct chunk_pool){.memory = memory};
 }
 
 void chunk_pool_free(struct chunk_pool *pool)
@@ -36,28 +39,7 @@ void chunk_pool_free(struct chunk_pool *pool)
         memory_free(pool->memory, pool->slabs, slab.bytes);
         pool->slabs = slab.next;
     }
-}
-
-/* How many cells n chunks always hold: c cells in k containers take at most
- * (c - k) / CHUNK_ROOM + k chunks, and k is at most the smaller of c and
- * `containers`. */
-static size_t room_of(const struct chunk_pool *pool, size_t chunks)
-{
-    if (chunks <= CHUNK_SPARE)
-        return 0;
-    chunks -= CHUNK_SPARE;
-    size_t room = chunks / TW_CHUNK_CELLS * CHUNK_ROOM + chunks % TW_CHUNK_CELLS;
-    if (room > chunks * CHUNK_ROOM / TW_CHUNK_CELLS)
-        room = chunks * CHUNK_ROOM / TW_CHUNK_CELLS;
-    if (chunks > pool->containers && (chunks - pool->containers) * CHUNK_ROOM > room)
-        room = (chunks - pool->containers) * CHUNK_ROOM;
-    return room;
-}
-
-static size_t chunks_for(const struct chunk_pool *pool, size_t cells)
-{
-    size_t partial = cells < pool->containers ? cells : pool->containers;
-    return cells / CHUNK_ROOM + partial + CHUNK_SPARE + 2;
+    chunk_pool_init(pool, pool->memory);
 }
 
 static void fill_slab(struct chunk_pool *pool, struct chunk *first)
@@ -67,13 +49,7 @@ static void fill_slab(struct chunk_pool *pool, struct chunk *first)
     pool->fresh_end = first + slab_of(first)->bytes / CHUNK_BYTES;
 }
 
-void chunk_pool_next_slab(struct chunk_pool *pool)
-{
-    TW_ASSERT(pool->filling && slab_of(pool->filling)->next);
-    fill_slab(pool, slab_of(pool->filling)->next);
-}
-
-static int add_slab(struct chunk_pool *pool, size_t chunks, bool touch)
+static int add_chunks(struct chunk_pool *pool, size_t chunks, bool touch)
 {
     size_t bytes = (chunks + 1) * CHUNK_BYTES;
     if (bytes >= 16 * PORT_HUGE_PAGE)
@@ -93,44 +69,90 @@ static int add_slab(struct chunk_pool *pool, size_t chunks, bool touch)
     if (!pool->filling)
         fill_slab(pool, first);
     pool->total += bytes / CHUNK_BYTES - 1;
-    pool->room = room_of(pool, pool->total);
+    if (!pool->kept)
+        chunk_keep_again(pool);
     return 0;
 }
 
-int chunk_pool_reserve(struct chunk_pool *pool, size_t cells, bool touch)
+/* c cells in k containers take at most (c - k) / CHUNK_ROOM + k chunks, and k is
+ * at most the smaller of c and `containers`. One more is a bucket's that is being
+ * read. */
+static size_t chunks_for(size_t cells, size_t containers)
 {
-    if (cells <= pool->room)
-        return 0;
-    if (cells > SIZE_MAX / CHUNK_BYTES)
-        return -1;
-    size_t chunks = chunks_for(pool, cells);
-    return add_slab(pool, chunks - pool->total, touch);
+    size_t partial = cells < containers ? cells : containers;
+    return cells / CHUNK_ROOM + partial + CHUNK_KEPT + 2;
 }
 
-int chunk_pool_grow(struct chunk_pool *pool)
+int chunk_pool_reserve(struct chunk_pool *pool, size_t cells, size_t containers, bool touch)
 {
-    if (pool->cells < pool->room)
-        return 0;
-    /* By half while small; then by a 32nd, so that little is held in vain (48
-     * bytes a timer are meant), and in whole huge pages where that is one. */
-    size_t chunks = pool->total < CHUNK_FEW ? pool->total / 2 : pool->total / 32;
+    if (cells > SIZE_MAX / CHUNK_BYTES)
+        return -1;
+    size_t chunks = chunks_for(cells, containers);
+    return chunks <= pool->total ? 0 : add_chunks(pool, chunks - pool->total, touch);
+}
+
+/* Chunks of the next slab: whole huge pages, where that is one. */
+static size_t next_slab(const struct chunk_pool *pool)
+{
+    size_t chunks = pool->total / (pool->total < CHUNK_FEW ? 2 : pool->total < CHUNK_MANY ? 8 : 32);
     if (chunks < CHUNK_FIRST)
         chunks = CHUNK_FIRST;
     if (chunks * CHUNK_BYTES > PORT_HUGE_PAGE)
         chunks = chunks / (PORT_HUGE_PAGE / CHUNK_BYTES) * (PORT_HUGE_PAGE / CHUNK_BYTES) - 1;
-    if (add_slab(pool, chunks, false) == 0)
-        return 0;
-    /* Perhaps there is memory for the least that is needed. */
-    return chunk_pool_reserve(pool, pool->cells + 1, false);
+    return chunks;
+}
+
+TW_COLD struct chunk *chunk_pool_grow(struct chunk_pool *pool)
+{
+    while (pool->fresh == pool->fresh_end) {
+        if (pool->filling && slab_of(pool->filling)->next)
+            fill_slab(pool, slab_of(pool->filling)->next);
+        else if (add_chunks(pool, next_slab(pool), false) != 0 &&
+                 add_chunks(pool, 2 * CHUNK_KEPT, false) != 0) /* perhaps for the least */
+            return NULL;
+    }
+    return pool->fresh++;
+}
+
+struct chunk *chunk_take_kept(struct chunk_pool *pool)
+{
+    struct chunk *chunk = pool->kept;
+    TW_ASSERT(chunk);
+    pool->kept = chunk->link;
+    return chunk;
+}
+
+void chunk_keep_again(struct chunk_pool *pool)
+{
+    unsigned kept = 0;
+    for (const struct chunk *chunk = pool->kept; chunk; chunk = chunk->link)
+        kept++;
+    for (; kept < CHUNK_KEPT; kept++) {
+        struct chunk *chunk = chunk_take(pool);
+        if (!chunk)
+            return;
+        chunk->link = pool->kept;
+        pool->kept = chunk;
+    }
+}
+
+void queue_push_sure(struct chunk_pool *pool, struct queue *queue, tw_bare_timer *timer)
+{
+    if (chunk_ends_at(queue->tail)) {
+        struct chunk *chunk = chunk_take(pool);
+        queue_extend(queue, chunk ? chunk : chunk_take_kept(pool));
+    }
+    queue_push_hot(queue, timer);
 }
 
 void queue_compact(struct chunk_pool *pool, struct queue *queue)
 {
-    struct queue kept = {0};
+    struct queue full = {0};
     while (queue->count > 0) {
-        tw_timer *timer = queue_pop(pool, queue);
+        tw_bare_timer *timer = queue_pop(pool, queue);
         if (timer)
-            queue_push(pool, &kept, timer);
+            queue_push_sure(pool, &full, timer);
     }
-    *queue = kept;
+    *queue = full;
+    chunk_keep_again(pool);
 }

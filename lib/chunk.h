@@ -17,12 +17,14 @@
  * nothing is left behind. A queue's order does, so a removal leaves an empty
  * cell, which is skipped when its turn comes.
  *
+ * A bucket knows a time that none of its timers is due before: `earliest` is
+ * lowered by each push, and begins anew when the bucket has been empty.
+ *
  * Cost: everything here is O(1). A bucket of n cells takes n / CHUNK_ROOM
  * chunks and one more at most.
  *
- * Chunks never run out while timers move about: chunk_room answers how many
- * cells, however they are spread over the containers, the chunks there are will
- * always hold, and nobody goes beyond that without chunk_grow.
+ * A push that needs a chunk can fail for memory. Whoever must not fail asks for
+ * one of the chunks that are kept for that (chunk_take_kept), or does without.
  */
 #ifndef TW_CHUNK_H
 #define TW_CHUNK_H
@@ -32,27 +34,29 @@
 
 /* Cells in a chunk, the link included: a power of two. 32 cells are four cache
  * lines. 64 would save 1.6 % of the cells and double what half-empty chunks of
- * a thousand slots cost: 48 bytes a timer plus 1 MiB a loop would not be met. */
+ * a thousand slots cost. */
 #ifndef TW_CHUNK_CELLS
 #define TW_CHUNK_CELLS 32
 #endif
 
-#define CHUNK_BYTES (TW_CHUNK_CELLS * sizeof(tw_timer *))
+#define CHUNK_BYTES (TW_CHUNK_CELLS * sizeof(tw_bare_timer *))
 #define CHUNK_ROOM (TW_CHUNK_CELLS - 1)
+
+/* Chunks kept for what must not fail: merging two queues takes as many more than
+ * they had, at most. */
+#define CHUNK_KEPT 3
 
 struct chunk {
     struct chunk *link;                 /* free: the next free one; slab's first: see chunk.c */
-    tw_timer *cells[TW_CHUNK_CELLS - 1];
+    tw_bare_timer *cells[TW_CHUNK_CELLS - 1];
 };
 
 struct chunk_pool {
     struct chunk *free;     /* given back, last in first out: the top is hot */
     struct chunk *fresh;    /* never used yet, up to fresh_end, in the slab being filled */
     struct chunk *fresh_end;
-    size_t cells;           /* cells in use or promised, empty ones in queues included */
-    size_t room;            /* cells that the chunks will always hold */
+    struct chunk *kept;     /* CHUNK_KEPT of them, once there is a slab */
     size_t total;           /* chunks in all slabs */
-    size_t containers;      /* how many can be partly filled at once */
     struct chunk *slabs;    /* all slabs, oldest first, linked through their first chunks */
     struct chunk *filling;  /* the slab that fresh is in; those after it are untouched */
     struct chunk *newest;
@@ -60,46 +64,44 @@ struct chunk_pool {
 };
 
 struct bucket {
-    tw_timer **end;   /* the cell after the top one; a chunk's end when the chunk is full or
-                         there is none */
-    uint32_t count;   /* cells */
+    tw_bare_timer **end;   /* the cell after the top one; a chunk's end when the chunk is full
+                              or there is none */
+    uint64_t earliest;     /* ns: no timer in it is due before; if it has cells */
+    uint32_t count;        /* cells */
 };
 
 struct queue {
-    tw_timer **head;  /* the next cell to take; NULL: there is no chunk */
-    tw_timer **tail;  /* the cell after the last */
-    size_t count;     /* cells, empty ones included */
+    tw_bare_timer **head;  /* the next cell to take; NULL: there is no chunk */
+    tw_bare_timer **tail;  /* the cell after the last */
+    size_t count;          /* cells, empty ones included */
 };
 
-void chunk_pool_init(struct chunk_pool *pool, struct memory *memory, size_t containers);
+void chunk_pool_init(struct chunk_pool *pool, struct memory *memory);
 void chunk_pool_free(struct chunk_pool *pool);
 
-/* Makes room for `cells` cells in all. touch: also its page faults.
- * 0, or -1 if there is no memory. */
-int chunk_pool_reserve(struct chunk_pool *pool, size_t cells, bool touch);
+/* Makes chunks enough for `cells` cells in all, in at most so many containers at
+ * once. touch: also their page faults. 0, or -1 if there is no memory. */
+int chunk_pool_reserve(struct chunk_pool *pool, size_t cells, size_t containers, bool touch);
 
-/* Makes room for one more cell, and some: called when cells has reached room. */
-int chunk_pool_grow(struct chunk_pool *pool);
-
-/* Goes on to the next slab; there is one. */
-void chunk_pool_next_slab(struct chunk_pool *pool);
+/* chunk_take where no free one is at hand. */
+struct chunk *chunk_pool_grow(struct chunk_pool *pool);
 
 /* ------------------------------------------------------------ chunk by chunk */
 
-TW_INLINE struct chunk *chunk_of(tw_timer **cell)
+TW_INLINE struct chunk *chunk_of(tw_bare_timer **cell)
 {
     return (struct chunk *)((uintptr_t)cell & ~(uintptr_t)(CHUNK_BYTES - 1));
 }
 
 /* Whether this "cell after the last" lies outside of its chunk. */
-TW_INLINE bool chunk_ends_at(tw_timer **cell)
+TW_INLINE bool chunk_ends_at(tw_bare_timer **cell)
 {
     return ((uintptr_t)cell & (CHUNK_BYTES - 1)) == 0;
 }
 
-TW_INLINE bool chunk_begins_at(tw_timer **cell)
+TW_INLINE bool chunk_begins_at(tw_bare_timer **cell)
 {
-    return ((uintptr_t)cell & (CHUNK_BYTES - 1)) == sizeof(tw_timer *);
+    return ((uintptr_t)cell & (CHUNK_BYTES - 1)) == sizeof(tw_bare_timer *);
 }
 
 /* Asks for all of a chunk's cache lines. NULL is good enough: a hint to nowhere. */
@@ -109,6 +111,7 @@ TW_INLINE void chunk_prefetch(const struct chunk *chunk)
         TW_PREFETCH((const void *)((uintptr_t)chunk + line));
 }
 
+/* NULL: there is no memory. */
 TW_INLINE struct chunk *chunk_take(struct chunk_pool *pool)
 {
     struct chunk *chunk = pool->free;
@@ -116,9 +119,7 @@ TW_INLINE struct chunk *chunk_take(struct chunk_pool *pool)
         pool->free = chunk->link;
         return chunk;
     }
-    if (TW_UNLIKELY(pool->fresh == pool->fresh_end))
-        chunk_pool_next_slab(pool);
-    return pool->fresh++;
+    return chunk_pool_grow(pool);
 }
 
 TW_INLINE void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
@@ -126,6 +127,10 @@ TW_INLINE void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
     chunk->link = pool->free;
     pool->free = chunk;
 }
+
+/* One that is kept, for a while: chunk_keep_again afterwards. */
+struct chunk *chunk_take_kept(struct chunk_pool *pool);
+void chunk_keep_again(struct chunk_pool *pool);
 
 /* ------------------------------------------------------------------- bucket */
 
@@ -136,109 +141,155 @@ TW_INLINE bool bucket_is_full(const struct bucket *bucket)
     return chunk_ends_at(bucket->end);
 }
 
-/* Gives a full bucket one more chunk. */
-TW_INLINE void bucket_extend(struct chunk_pool *pool, struct bucket *bucket)
+/* Gives a full bucket one more chunk. false: there is no memory. */
+TW_INLINE bool bucket_extend(struct chunk_pool *pool, struct bucket *bucket)
 {
     struct chunk *chunk = chunk_take(pool);
+    if (TW_UNLIKELY(!chunk))
+        return false;
     chunk->link = (struct chunk *)(void *)bucket->end; /* what end will be when this is empty */
     bucket->end = chunk->cells;
+    return true;
 }
 
 /* The bucket is not full. */
-TW_INLINE void bucket_push_hot(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
+TW_INLINE void bucket_push_hot(struct bucket *bucket, tw_bare_timer *timer, uint64_t deadline)
 {
-    tw_timer **end = bucket->end;
+    tw_bare_timer **end = bucket->end;
     *end = timer;
     timer->place_ = end;
     bucket->end = end + 1;
     bucket->count++;
-    pool->cells++;
+    if (deadline < bucket->earliest)
+        bucket->earliest = deadline;
 }
 
-TW_INLINE void bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
+/* false: there is no memory, and nothing has changed. */
+TW_INLINE bool bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_bare_timer *timer,
+                           uint64_t deadline)
 {
-    if (TW_UNLIKELY(bucket_is_full(bucket)))
-        bucket_extend(pool, bucket);
-    bucket_push_hot(pool, bucket, timer);
+    if (TW_UNLIKELY(bucket_is_full(bucket)) && !bucket_extend(pool, bucket))
+        return false;
+    if (bucket->count == 0)
+        bucket->earliest = UINT64_MAX;
+    bucket_push_hot(bucket, timer, deadline);
+    return true;
 }
 
 /* Takes the top cell away; the bucket is not empty. */
-TW_INLINE tw_timer *bucket_pop(struct chunk_pool *pool, struct bucket *bucket)
+TW_INLINE tw_bare_timer *bucket_pop(struct chunk_pool *pool, struct bucket *bucket)
 {
-    tw_timer **top = bucket->end - 1;
-    tw_timer *timer = *top;
+    tw_bare_timer **top = bucket->end - 1;
+    tw_bare_timer *timer = *top;
     if (TW_UNLIKELY(chunk_begins_at(top))) {
         struct chunk *chunk = chunk_of(top);
-        bucket->end = (tw_timer **)(void *)chunk->link;
+        bucket->end = (tw_bare_timer **)(void *)chunk->link;
         chunk_give(pool, chunk);
     } else {
         bucket->end = top;
     }
     bucket->count--;
-    pool->cells--;
     return timer;
 }
 
-/* The cell under this one, for walking down from end - 1. */
-TW_INLINE tw_timer **bucket_below(tw_timer **cell)
+/* For walking down a bucket: the top cell, and the one under a cell; NULL: there is
+ * none. */
+TW_INLINE tw_bare_timer **bucket_top(const struct bucket *bucket)
+{
+    return bucket->count > 0 ? bucket->end - 1 : NULL;
+}
+
+TW_INLINE tw_bare_timer **bucket_below(tw_bare_timer **cell)
 {
     if (TW_UNLIKELY(chunk_begins_at(cell)))
-        cell = (tw_timer **)(void *)chunk_of(cell)->link;
-    return cell - 1;
+        cell = (tw_bare_timer **)(void *)chunk_of(cell)->link;
+    return cell ? cell - 1 : NULL;
 }
 
 /* Takes the cell of this timer away: the top cell moves into the hole. */
-TW_INLINE void bucket_remove(struct chunk_pool *pool, struct bucket *bucket, tw_timer *timer)
+TW_INLINE void bucket_remove(struct chunk_pool *pool, struct bucket *bucket, tw_bare_timer *timer)
 {
-    tw_timer **hole = timer->place_;
+    tw_bare_timer **hole = timer->place_;
+    if (TW_HARDENED && *hole != timer)
+        tw_misuse("a timer that is stopped or moved was overwritten while active or parked");
     TW_ASSERT(*hole == timer);
-    tw_timer *top = bucket_pop(pool, bucket);
+    tw_bare_timer *top = bucket_pop(pool, bucket);
     *hole = top;
     top->place_ = hole;
 }
 
+/* Cells taken out of a bucket at once: from the top, all in one chunk. */
+struct cells {
+    tw_bare_timer **first;     /* NULL: the bucket is empty */
+    unsigned count;
+    struct chunk *emptied;     /* their chunk, if they were all it held: to be given back */
+};
+
+/* Takes up to `limit` of the topmost cells out, and asks for their timers, so that
+ * all the misses overlap. The cells stay readable until their chunk is given
+ * back or pushed to. */
+TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
+{
+    struct cells taken = {0};
+    if (bucket->count == 0 || limit == 0)
+        return taken;
+    struct chunk *chunk = chunk_of(bucket->end - 1);
+    size_t held = (size_t)(bucket->end - chunk->cells);
+    taken.count = (unsigned)(held < limit ? held : limit);
+    taken.first = bucket->end - taken.count;
+    bucket->count -= taken.count;
+    bucket->end = taken.first;
+    if (taken.count == held) {
+        taken.emptied = chunk;
+        bucket->end = (tw_bare_timer **)(void *)chunk->link;
+        if (bucket->count > 0)
+            chunk_prefetch((struct chunk *)(void *)bucket->end - 1);
+    }
+    for (unsigned i = taken.count; i-- > 0;)
+        TW_PREFETCH(taken.first[i]);
+    return taken;
+}
+
 /* -------------------------------------------------------------------- queue */
 
-TW_INLINE void queue_push(struct chunk_pool *pool, struct queue *queue, tw_timer *timer)
+/* Appends one more chunk to a queue whose last one is full, or that has none. */
+TW_INLINE void queue_extend(struct queue *queue, struct chunk *chunk)
 {
-    tw_timer **tail = queue->tail;
-    if (chunk_ends_at(tail)) {
-        struct chunk *chunk = chunk_take(pool);
-        if (tail)
-            chunk_of(tail - 1)->link = chunk;
-        else
-            queue->head = chunk->cells;
-        tail = chunk->cells;
-    }
+    if (queue->tail)
+        chunk_of(queue->tail - 1)->link = chunk;
+    else
+        queue->head = chunk->cells;
+    queue->tail = chunk->cells;
+}
+
+/* The last chunk has room. */
+TW_INLINE void queue_push_hot(struct queue *queue, tw_bare_timer *timer)
+{
+    tw_bare_timer **tail = queue->tail;
     *tail = timer;
     timer->place_ = tail;
     queue->tail = tail + 1;
     queue->count++;
-    pool->cells++;
 }
 
-/* Puts a timer before the first cell; the queue has one. */
-TW_INLINE void queue_push_front(struct chunk_pool *pool, struct queue *queue, tw_timer *timer)
+/* false: there is no memory, and nothing has changed. */
+TW_INLINE bool queue_push(struct chunk_pool *pool, struct queue *queue, tw_bare_timer *timer)
 {
-    tw_timer **head = queue->head;
-    if (chunk_begins_at(head)) {
+    if (chunk_ends_at(queue->tail)) {
         struct chunk *chunk = chunk_take(pool);
-        chunk->link = chunk_of(head);
-        head = chunk->cells + CHUNK_ROOM;
+        if (TW_UNLIKELY(!chunk))
+            return false;
+        queue_extend(queue, chunk);
     }
-    *--head = timer;
-    timer->place_ = head;
-    queue->head = head;
-    queue->count++;
-    pool->cells++;
+    queue_push_hot(queue, timer);
+    return true;
 }
 
 /* The first cell, which may be empty (NULL); the queue has one. */
-TW_INLINE tw_timer *queue_pop(struct chunk_pool *pool, struct queue *queue)
+TW_INLINE tw_bare_timer *queue_pop(struct chunk_pool *pool, struct queue *queue)
 {
-    tw_timer **head = queue->head;
-    tw_timer *timer = *head++;
-    pool->cells--;
+    tw_bare_timer **head = queue->head;
+    tw_bare_timer *timer = *head++;
     if (--queue->count == 0) {
         chunk_give(pool, chunk_of(head - 1));
         queue->head = queue->tail = NULL;
@@ -253,7 +304,7 @@ TW_INLINE tw_timer *queue_pop(struct chunk_pool *pool, struct queue *queue)
 }
 
 /* The first timer; empty cells before it are dropped. NULL: there is none. */
-TW_INLINE tw_timer *queue_first(struct chunk_pool *pool, struct queue *queue)
+TW_INLINE tw_bare_timer *queue_first(struct chunk_pool *pool, struct queue *queue)
 {
     while (queue->count > 0) {
         if (TW_LIKELY(*queue->head != NULL))
@@ -263,13 +314,28 @@ TW_INLINE tw_timer *queue_first(struct chunk_pool *pool, struct queue *queue)
     return NULL;
 }
 
-/* Empties the cell of this timer; it stays in the queue until its turn. */
-TW_INLINE void queue_remove(tw_timer *timer)
+/* For walking along a queue, from its head, which is NULL if it is empty: the cell
+ * after this one; NULL: it was the last. */
+TW_INLINE tw_bare_timer **queue_after(const struct queue *queue, tw_bare_timer **cell)
 {
-    tw_timer **cell = timer->place_;
+    if (++cell == queue->tail)
+        return NULL;
+    return chunk_ends_at(cell) ? chunk_of(cell - 1)->link->cells : cell;
+}
+
+/* Empties the cell of this timer; it stays in the queue until its turn. */
+TW_INLINE void queue_remove(tw_bare_timer *timer)
+{
+    tw_bare_timer **cell = timer->place_;
+    if (TW_HARDENED && *cell != timer)
+        tw_misuse("a timer that is stopped or moved was overwritten while active or parked");
     TW_ASSERT(*cell == timer);
     *cell = NULL;
 }
+
+/* queue_push that takes a kept chunk where there is no other: for what gives as many
+ * back in the end, and then says chunk_keep_again. */
+void queue_push_sure(struct chunk_pool *pool, struct queue *queue, tw_bare_timer *timer);
 
 /* Takes the empty cells out of the queue. O(count). */
 void queue_compact(struct chunk_pool *pool, struct queue *queue);

@@ -1,8 +1,13 @@
 /*
- * embedded: timers that live in the caller's own structs.
+ * embedded: timers that live in the caller's own structs, with a callback each, or
+ * bare ones, for a loop whose timers all end in one function.
  *
  * What a loop holds of one is a single cell; a timer without a place is
  * known to no loop, and its memory is the caller's to free.
+ *
+ * The common cases tell by one comparison of the timer's state that this loop
+ * holds it; so only the rare paths, and starts of what has no place, look whether
+ * it is of the loop's kind.
  */
 #include "loop.h"
 
@@ -12,26 +17,20 @@ static int fail(int error)
     return -1;
 }
 
-void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg)
+/* ------------------------------------------------------- what both kinds have */
+
+/* Whether the loop's timers are of this kind. */
+TW_INLINE bool is_kind(const tw_loop *loop, bool bare)
 {
-    if (!timer) {
-        errno = EINVAL;
-        return;
-    }
-    *timer = (tw_timer){.callback_ = callback, .arg_ = arg};
+    return loop->calendar.bare == bare;
 }
 
-bool tw_timer_active(const tw_timer *timer)
+TW_INLINE bool is_active(const tw_bare_timer *timer)
 {
     return timer && timer_placed(timer) && !timer_parked(timer);
 }
 
-uint64_t tw_timer_when_ns(const tw_timer *timer)
-{
-    return tw_timer_active(timer) ? timer->deadline_ : UINT64_MAX;
-}
-
-TW_INLINE int place(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+TW_INLINE int place(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, 0) != 0))
         return fail(ENOMEM);
@@ -39,8 +38,8 @@ TW_INLINE int place(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
     return 0;
 }
 
-/* start, while the loop is guarded. */
-static TW_NOINLINE int start_guarded(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+/* place, while the loop is guarded. */
+static TW_NOINLINE int place_guarded(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
     if (!loop_look_at_start(loop, when_ns) || place(loop, timer, when_ns) != 0)
         return -1;
@@ -49,17 +48,17 @@ static TW_NOINLINE int start_guarded(tw_loop *loop, tw_timer *timer, uint64_t wh
 }
 
 /* Starts a timer that no cell leads to. */
-TW_INLINE int start(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+TW_INLINE int start_unplaced(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
-    if (TW_UNLIKELY(!timer->callback_))
+    if (TW_UNLIKELY(!is_kind(loop, bare) || (!bare && !timer_whole(timer)->callback_)))
         return fail(EINVAL);
     if (TW_UNLIKELY(loop->guarded))
-        return start_guarded(loop, timer, when_ns);
+        return place_guarded(loop, timer, when_ns);
     return place(loop, timer, when_ns);
 }
 
 /* Moves a timer that has a place, parked or not, wherever to. */
-static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
         return fail(EBUSY);
@@ -75,42 +74,41 @@ static TW_NOINLINE int move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
 }
 
 /* Any timer but an active one that moves further out. */
-static TW_NOINLINE int start_or_move(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+TW_INLINE int start_or_move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     if (!timer_placed(timer))
-        return start(loop, timer, when_ns);
+        return start_unplaced(loop, timer, when_ns, bare);
     /* A parked one: the timeout of the next request. */
     if (TW_LIKELY(!loop->guarded) && calendar_unpark(&loop->calendar, timer, when_ns, 0))
         return 0;
     return move(loop, timer, when_ns);
 }
 
-TW_INLINE int start_at(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int start_or_move_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    return start_or_move(loop, timer, when_ns, false);
+}
+
+static TW_NOINLINE int start_or_move_bare(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    return start_or_move(loop, timer, when_ns, true);
+}
+
+TW_INLINE int start_at(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     TW_ASSERT_OWNED(loop);
     int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
     if (!calendar_push_back(&loop->calendar, timer, when_ns, 0))
-        result = start_or_move(loop, timer, when_ns);
+        result = bare ? start_or_move_bare(loop, timer, when_ns)
+                      : start_or_move_timer(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }
 
-int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
-{
-    return TW_UNLIKELY(!loop || !timer) ? fail(EINVAL) : start_at(loop, timer, when_ns);
-}
-
-int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
-{
-    if (TW_UNLIKELY(!loop || !timer))
-        return fail(EINVAL);
-    return start_at(loop, timer, bits_add_saturated(loop_read_clock(loop), delay_ns));
-}
-
 /* Whether this loop holds the timer, not NULL, and may let go of it; else, if it is
  * placed, EBUSY. */
-static bool held_here(const tw_loop *loop, const tw_timer *timer)
+static bool held_here(const tw_loop *loop, const tw_bare_timer *timer)
 {
     if (!timer_placed(timer))
         return false;
@@ -120,37 +118,38 @@ static bool held_here(const tw_loop *loop, const tw_timer *timer)
     return false;
 }
 
-/* Stops a timer that does not simply wait in the wheel. */
-static TW_NOINLINE void stop(tw_loop *loop, tw_timer *timer)
+/* Stops a timer that does not simply wait in the wheel. Whether it was active. */
+static TW_NOINLINE bool stop_elsewhere(tw_loop *loop, tw_bare_timer *timer)
 {
-    if (held_here(loop, timer)) {
-        TW_PROBE_CANCEL(timer);
-        loop->counts.stops += !timer_parked(timer);
-        calendar_remove(&loop->calendar, timer);
-        loop_record(loop, TRACE_STOP, timer);
-    } else if (TW_UNLIKELY(loop->recorder != NULL)) {
-        record_forget(loop, timer);
+    if (!held_here(loop, timer)) {
+        if (TW_UNLIKELY(loop->recorder != NULL))
+            record_forget(loop, timer);
+        return false;
     }
+    TW_PROBE_CANCEL(timer);
+    bool active = !timer_parked(timer);
+    loop->counts.stops += active;
+    calendar_remove(&loop->calendar, timer);
+    loop_record(loop, TRACE_STOP, timer);
+    return active;
 }
 
-void tw_timer_stop(tw_loop *loop, tw_timer *timer)
+TW_INLINE bool stop(tw_loop *loop, tw_bare_timer *timer)
 {
-    if (TW_UNLIKELY(!loop || !timer)) {
-        errno = EINVAL;
-        return;
-    }
     TW_ASSERT_OWNED(loop);
+    bool active = true;
     if (calendar_remove_from_wheel(&loop->calendar, timer)) {
         TW_PROBE_CANCEL(timer);
         loop->counts.stops++;
     } else {
-        stop(loop, timer);
+        active = stop_elsewhere(loop, timer);
     }
     TW_ASSERT_SOUND(loop);
+    return active;
 }
 
 /* Parks a timer that does not simply wait in the wheel. */
-static TW_NOINLINE void park(tw_loop *loop, tw_timer *timer)
+static TW_NOINLINE void park_elsewhere(tw_loop *loop, tw_bare_timer *timer)
 {
     if (!held_here(loop, timer) || timer_parked(timer))
         return;
@@ -159,16 +158,108 @@ static TW_NOINLINE void park(tw_loop *loop, tw_timer *timer)
     loop_record(loop, TRACE_PARK, timer);
 }
 
-void tw_timer_park(tw_loop *loop, tw_timer *timer)
+TW_INLINE void park(tw_loop *loop, tw_bare_timer *timer)
 {
-    if (TW_UNLIKELY(!loop || !timer)) {
-        errno = EINVAL;
-        return;
-    }
     TW_ASSERT_OWNED(loop);
     if (calendar_park_in_wheel(&loop->calendar, timer, 0))
         TW_PROBE_CANCEL(timer);
     else
-        park(loop, timer);
+        park_elsewhere(loop, timer);
     TW_ASSERT_SOUND(loop);
+}
+
+/* ------------------------------------------------------ timers with a callback */
+
+void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg)
+{
+    if (!timer) {
+        errno = EINVAL;
+        return;
+    }
+    *timer = (tw_timer){.callback_ = callback, .arg_ = arg};
+}
+
+bool tw_timer_active(const tw_timer *timer)
+{
+    return timer && is_active(&timer->bare_);
+}
+
+uint64_t tw_timer_when_ns(const tw_timer *timer)
+{
+    return tw_timer_active(timer) ? timer->bare_.deadline_ : UINT64_MAX;
+}
+
+int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns)
+{
+    if (TW_UNLIKELY(!loop || !timer))
+        return fail(EINVAL);
+    return start_at(loop, &timer->bare_, when_ns, false);
+}
+
+int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
+{
+    if (TW_UNLIKELY(!loop || !timer))
+        return fail(EINVAL);
+    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    return start_at(loop, &timer->bare_, when_ns, false);
+}
+
+void tw_timer_stop(tw_loop *loop, tw_timer *timer)
+{
+    if (TW_UNLIKELY(!loop || !timer))
+        errno = EINVAL;
+    else
+        (void)stop(loop, &timer->bare_);
+}
+
+void tw_timer_park(tw_loop *loop, tw_timer *timer)
+{
+    if (TW_UNLIKELY(!loop || !timer))
+        errno = EINVAL;
+    else
+        park(loop, &timer->bare_);
+}
+
+/* ------------------------------------------------------------------ bare timers */
+
+bool tw_bare_active(const tw_bare_timer *timer)
+{
+    return is_active(timer);
+}
+
+uint64_t tw_bare_when_ns(const tw_bare_timer *timer)
+{
+    return is_active(timer) ? timer->deadline_ : UINT64_MAX;
+}
+
+int tw_bare_start_at_ns(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    if (TW_UNLIKELY(!loop || !timer))
+        return fail(EINVAL);
+    return start_at(loop, timer, when_ns, true);
+}
+
+int tw_bare_start_later_ns(tw_loop *loop, tw_bare_timer *timer, uint64_t delay_ns)
+{
+    if (TW_UNLIKELY(!loop || !timer))
+        return fail(EINVAL);
+    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    return start_at(loop, timer, when_ns, true);
+}
+
+bool tw_bare_stop(tw_loop *loop, tw_bare_timer *timer)
+{
+    if (TW_UNLIKELY(!loop || !timer || !is_kind(loop, true))) {
+        errno = EINVAL;
+        return false;
+    }
+    return stop(loop, timer);
+}
+
+void tw_bare_park(tw_loop *loop, tw_bare_timer *timer)
+{
+    if (TW_UNLIKELY(!loop || !timer || !is_kind(loop, true)))
+        errno = EINVAL;
+    else
+        park(loop, timer);
 }

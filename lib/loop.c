@@ -154,12 +154,14 @@ tw_loop *tw_loop_new(const tw_options *given)
     loop->slow_callback_ns = options.slow_callback_ns;
     loop->on_slow = options.on_slow;
     loop->on_drop = options.on_drop;
+    loop->on_bare = options.on_bare;
     loop->hook_arg = options.hook_arg;
     loop->now_ns = loop_read_clock(loop);
     runner_init(loop, options.clock_id);
     pool_init(&loop->pool, &loop->memory, port_next_number());
     remote_init(loop);
-    calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns);
+    calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns,
+                  options.on_bare != NULL);
     if (options.allocator)
         lock_allocator(loop);
     if (options.reserve > 0 && tw_reserve(loop, options.reserve) != 0) {
@@ -177,10 +179,11 @@ static void drop(tw_loop *loop, tw_callback *callback, void *arg)
 }
 
 /* Hands over a timer that has no place any more. */
-static void drop_timer(tw_loop *loop, tw_timer *timer)
+static void drop_timer(tw_loop *loop, tw_bare_timer *timer)
 {
-    tw_callback *callback = timer->callback_;
-    void *arg = timer->arg_;
+    bool bare = loop->on_bare && !timer_is_node(timer);
+    tw_callback *callback = bare ? NULL : timer_whole(timer)->callback_;
+    void *arg = bare ? timer : timer_whole(timer)->arg_;
     tw_context *context = NULL;
     loop_record(loop, TRACE_STOP, timer);
     if (timer_is_node(timer))
@@ -191,7 +194,7 @@ static void drop_timer(tw_loop *loop, tw_timer *timer)
 
 /* Whether it is that of a call which another thread has started: then it is dropped by
  * remote_drop_all, or has been cancelled at this moment. */
-static bool is_remote(tw_timer *timer)
+static bool is_remote(tw_bare_timer *timer)
 {
     return timer_is_node(timer) && remote_owns(pool_node_of(timer));
 }
@@ -212,7 +215,7 @@ static void gather(tw_loop *loop)
     struct calendar *calendar = &loop->calendar;
     struct queue all = calendar->soon;
     calendar->soon = (struct queue){0};
-    tw_timer *timer;
+    tw_bare_timer *timer;
     while ((timer = calendar_drain(calendar)) != NULL) {
         if (timer_parked(timer))
             continue;
@@ -220,9 +223,10 @@ static void gather(tw_loop *loop)
         calendar->sequence += TIMER_SEQUENCE_ONE;
         timer_set_sequence(timer, calendar->sequence);
         timer_set_slot(timer, SLOT_SOON);
-        queue_push(&calendar->cells, &all, timer);
+        queue_push_sure(&calendar->cells, &all, timer);
     }
     calendar->soon = all;
+    chunk_keep_again(&calendar->cells);
     calendar->next_ns = 0;
     calendar_stop_passing(calendar);
 }
@@ -247,10 +251,10 @@ size_t tw_cancel_all(tw_loop *loop)
     loop->posts.taken = NULL;
     uint64_t last = calendar->sequence;
     size_t dropped = remote_drop_all(loop, drop);
-    const tw_timer *first;
+    const tw_bare_timer *first;
     while ((first = queue_first(&calendar->cells, &calendar->soon)) != NULL &&
            !timer_scheduled_before(last, timer_sequence(first))) {
-        tw_timer *timer = calendar_next_soon(calendar);
+        tw_bare_timer *timer = calendar_next_soon(calendar);
         loop->counts.stops++;
         if (is_remote(timer)) {
             loop->remote.taken_out++;
@@ -278,7 +282,7 @@ void tw_loop_free(tw_loop *loop)
     loop_watch_starts(loop, 0);
     calendar_stop_passing(&loop->calendar);
     (void)remote_drop_all(loop, drop);
-    tw_timer *timer;
+    tw_bare_timer *timer;
     while ((timer = calendar_drain(&loop->calendar)) != NULL) {
         if (timer_parked(timer) || is_remote(timer))
             continue;
@@ -357,8 +361,8 @@ uint64_t tw_missed(const tw_loop *loop)
     return loop->run.left_out;
 }
 
-/* Room for so many timers, with nodes for as many calls, and beyond the span. */
-static int reserve(tw_loop *loop, size_t timers, size_t nodes, bool far)
+/* Room for so many timers, with nodes for as many calls, */
+static int reserve(tw_loop *loop, size_t timers, size_t nodes)
 {
     if (!loop) {
         errno = EINVAL;
@@ -367,7 +371,7 @@ static int reserve(tw_loop *loop, size_t timers, size_t nodes, bool far)
     TW_ASSERT_OWNED(loop);
     if (!loop_may_change(loop))
         return -1;
-    if (calendar_reserve(&loop->calendar, timers, far) != 0 ||
+    if (calendar_reserve(&loop->calendar, timers) != 0 ||
         pool_reserve(&loop->pool, nodes, true) != 0) {
         errno = ENOMEM;
         return -1;
@@ -377,17 +381,17 @@ static int reserve(tw_loop *loop, size_t timers, size_t nodes, bool far)
 
 int tw_reserve(tw_loop *loop, size_t timers)
 {
-    return reserve(loop, timers, timers, true);
+    return reserve(loop, timers, timers);
 }
 
 int tw_reserve_calls(tw_loop *loop, size_t calls)
 {
-    return reserve(loop, calls, calls, false);
+    return reserve(loop, calls, calls);
 }
 
 int tw_reserve_embedded(tw_loop *loop, size_t timers)
 {
-    return reserve(loop, timers, 0, false);
+    return reserve(loop, timers, 0);
 }
 
 size_t tw_pending_count(const tw_loop *loop)
@@ -412,7 +416,7 @@ void tw_stats_get(const tw_loop *loop, tw_stats *out)
         .size = out->size,
         .pending = loop_pending_own(loop) + (size_t)others.live,
         .parked = calendar_parked(calendar),
-        .overflow = calendar->heap.count,
+        .overflow = calendar_overflow(calendar),
         .bytes = loop->memory.bytes,
         .started = loop_started(loop) - remote->placed + others.started,
         .fired = loop->counts.fired,

@@ -81,6 +81,7 @@ struct tw_loop {
     uint64_t slow_callback_ns;      /* 0: off */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg);
+    void (*on_bare)(void *hook_arg, tw_bare_timer *timer);  /* NULL: timers have callbacks */
     void *hook_arg;
     uint64_t late[64];              /* see tw_stats */
     int record_error;               /* the errno that ended a recording; 0: none did */
@@ -170,7 +171,7 @@ TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
 
 /* Something happens to a timer (NULL: the loop is run). Only for where the common
  * cases do not come through, or do much else. */
-TW_INLINE void loop_record(tw_loop *loop, enum trace_op op, const tw_timer *timer)
+TW_INLINE void loop_record(tw_loop *loop, enum trace_op op, const tw_bare_timer *timer)
 {
     if (TW_UNLIKELY(loop->recorder != NULL))
         record_add(loop, op, timer);

@@ -102,7 +102,7 @@ TW_INLINE void pool_give(struct pool *pool, struct node *node)
     pool->free = node;
 }
 
-TW_INLINE struct node *pool_node_of(tw_timer *timer)
+TW_INLINE struct node *pool_node_of(tw_bare_timer *timer)
 {
     return (struct node *)(void *)timer;
 }

@@ -53,6 +53,12 @@
 #define TW_ASSERT(x) ((void)0)
 #endif
 
+/* In hardened builds, a timer that is stopped or moved is compared with its cell
+ * before anything is written through it. */
+#ifndef TW_HARDENED
+#define TW_HARDENED 0
+#endif
+
 /* Says on stderr which invariant is broken, and where, and aborts. */
 _Noreturn void tw_broken(const char *what, const char *file, int line);
 

@@ -1,25 +1,29 @@
+/*
+ * ready: making runs, merging short ones, and the heap they stand in.
+ */
 #include "ready.h"
 
-#define SCRATCH_LEAST (READY_CROWD < 64 ? READY_CROWD : 64)
+#define SCRATCH_LEAST (READY_BATCH < 64 ? READY_BATCH : 64)
 
 /* When room is made for timers, they are thought to be spread over as many ticks at
  * least: a second's. */
 #define TICKS_FILLED 1000
 
-/* A crowd of which no more than these came in order is sorted as a whole. */
-#define TAKEN_BACK (READY_CROWD / 4)
+_Static_assert(READY_BATCH >= CHUNK_ROOM, "a batch is a chunk or more");
+_Static_assert(READY_BATCH <= SORT_MOST, "a batch can be sorted at once");
 
-_Static_assert(READY_CROWD >= CHUNK_ROOM, "a crowd fills its first chunk");
-
-void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot)
+void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot, bool bare)
 {
-    *ready = (struct ready){.memory = memory, .run_slot = run_slot};
+    *ready = (struct ready){.memory = memory, .run_slot = run_slot, .bare = bare,
+                            .room = READY_FEW};
+    ready->runs = ready->few;
 }
+
+/* ------------------------------------------------------------- scratch memory */
 
 static size_t scratch_bytes(size_t room)
 {
-    size_t bytes = (room + sort_spare(room)) * sizeof(struct sort_entry);
-    return (bytes + sizeof(uint64_t) - 1) / sizeof(uint64_t) * sizeof(uint64_t);
+    return 2 * room * sizeof(struct sort_entry);
 }
 
 static void set_scratch(struct ready *ready, struct sort_entry *scratch, size_t room)
@@ -29,21 +33,17 @@ static void set_scratch(struct ready *ready, struct sort_entry *scratch, size_t 
     ready->scratch_room = room;
 }
 
-void ready_free(struct ready *ready)
+void ready_make_scratch(struct ready *ready, size_t n)
 {
-    set_scratch(ready, NULL, 0);
-}
-
-/* Makes scratch memory for n entries, if it can be had. */
-static void make_scratch(struct ready *ready, size_t n)
-{
+    if (n > READY_BATCH)
+        n = READY_BATCH;
     if (TW_LIKELY(n <= ready->scratch_room))
         return;
     size_t room = SCRATCH_LEAST;
-    while (room < n && room < READY_CROWD)
+    while (room < n)
         room *= 2;
-    if (room < n)
-        room = n;
+    if (room > READY_BATCH)
+        room = READY_BATCH;
     struct sort_entry *scratch =
         memory_alloc(ready->memory, scratch_bytes(room), sizeof(uint64_t));
     if (scratch)
@@ -54,157 +54,229 @@ void ready_reserve(struct ready *ready, size_t n)
 {
     if (n == 0)
         return;
-    size_t a_tick = n / TICKS_FILLED + 1;
-    make_scratch(ready, a_tick < READY_CROWD ? a_tick : READY_CROWD);
+    ready_make_scratch(ready, n / TICKS_FILLED + 1);
     if (ready->scratch)
         memory_touch(ready->scratch, scratch_bytes(ready->scratch_room));
 }
 
-static void append(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)
+/* ------------------------------------------------------------ the heap of runs */
+
+static void set_runs(struct ready *ready, struct ready_run *runs, size_t room)
 {
-    timer_set_slot(timer, ready->run_slot);
-    queue_push(pool, &ready->run[ready->runs], timer);
+    memcpy(runs, ready->runs, ready->count * sizeof *runs);
+    if (ready->runs != ready->few)
+        memory_free(ready->memory, ready->runs, ready->room * sizeof *runs);
+    ready->runs = runs;
+    ready->room = room;
 }
 
-static void drop_empty_runs(struct ready *ready, struct chunk_pool *pool)
+void ready_trim(struct ready *ready)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < ready->runs; i++) {
-        if (queue_first(pool, &ready->run[i]))
-            ready->run[kept++] = ready->run[i];
+    set_scratch(ready, NULL, 0);
+    if (ready->runs != ready->few && ready->count <= READY_FEW)
+        set_runs(ready, ready->few, READY_FEW);
+}
+
+void ready_free(struct ready *ready)
+{
+    ready->count = 0;
+    ready_trim(ready);
+}
+
+static bool run_before(const struct ready_run *a, const struct ready_run *b)
+{
+    if (a->deadline != b->deadline)
+        return a->deadline < b->deadline;
+    return timer_scheduled_before(a->sequence, b->sequence);
+}
+
+/* Puts the run where it belongs, from a free place upwards. */
+static void sift_up(struct ready *ready, size_t at, struct ready_run run)
+{
+    for (; at > 0 && run_before(&run, &ready->runs[(at - 1) / 2]); at = (at - 1) / 2)
+        ready->runs[at] = ready->runs[(at - 1) / 2];
+    ready->runs[at] = run;
+}
+
+/* The same downwards. */
+static void sift_down(struct ready *ready, size_t at, struct ready_run run)
+{
+    for (size_t child; (child = 2 * at + 1) < ready->count; at = child) {
+        if (child + 1 < ready->count && run_before(&ready->runs[child + 1], &ready->runs[child]))
+            child++;
+        if (!run_before(&ready->runs[child], &run))
+            break;
+        ready->runs[at] = ready->runs[child];
     }
-    ready->runs = kept;
+    ready->runs[at] = run;
 }
 
-void ready_expect(struct ready *ready, struct chunk_pool *pool, size_t n)
+static void remove_run(struct ready *ready, size_t at)
 {
-    if (ready->runs > 0)
-        drop_empty_runs(ready, pool);
-    ready->run[ready->runs] = (struct queue){0};
-    ready->in_order = n > READY_CROWD;
-    if (TW_LIKELY(!ready->in_order)) {
-        make_scratch(ready, n);
+    struct ready_run last = ready->runs[--ready->count];
+    if (at == ready->count)
         return;
-    }
-    ready->first = ready->last = NULL;
-    ready->expected = n;
+    if (run_before(&last, &ready->runs[at]))
+        sift_up(ready, at, last);
+    else
+        sift_down(ready, at, last);
 }
 
-void ready_collect_in_order(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)
+/* Takes note of a run's first timer. false: it has none. */
+static bool look_at_first(struct ready_run *run, struct chunk_pool *pool)
 {
-    struct queue *run = &ready->run[ready->runs];
-    ready->expected--;
-    if (!ready->last || timer_before(ready->last, timer)) {
-        append(ready, pool, timer);
-        ready->last = timer;
-        ready->first = ready->first ? ready->first : timer;
-        return;
-    }
-    if (timer_before(timer, ready->first)) {
-        timer_set_slot(timer, ready->run_slot);
-        queue_push_front(pool, run, timer);
-        ready->first = timer;
-        return;
-    }
-    ready->in_order = false;
-    bool begun = run->count > TAKEN_BACK;
-    make_scratch(ready, ready->expected + 1 + (begun ? 0 : run->count));
-    while (!begun && run->count > 0)
-        ready_collect(ready, pool, queue_pop(pool, run));
-    ready_collect(ready, pool, timer);
+    const tw_bare_timer *first = queue_first(pool, &run->queue);
+    if (!first)
+        return false;
+    run->deadline = first->deadline_;
+    run->sequence = timer_sequence(first);
+    return true;
 }
 
-/* Merges the last two runs into one. */
-static void merge_last_two(struct ready *ready, struct chunk_pool *pool)
+void ready_settle_top(struct ready *ready, struct chunk_pool *pool)
 {
-    struct queue a = ready->run[ready->runs - 2];
-    struct queue b = ready->run[ready->runs - 1];
-    struct queue merged = {0};
+    if (look_at_first(&ready->runs[0], pool))
+        sift_down(ready, 0, ready->runs[0]);
+    else
+        remove_run(ready, 0);
+}
+
+/* ------------------------------------------------------------- merging and adding */
+
+/* Takes the run out, and merges it into `run`. */
+static void merge_with(struct ready *ready, struct chunk_pool *pool, size_t at,
+                       struct ready_run *run)
+{
+    struct queue a = ready->runs[at].queue, b = run->queue, merged = {0};
+    remove_run(ready, at);
     for (;;) {
-        tw_timer *first_a = queue_first(pool, &a);
-        tw_timer *first_b = queue_first(pool, &b);
+        tw_bare_timer *first_a = queue_first(pool, &a);
+        tw_bare_timer *first_b = queue_first(pool, &b);
         if (!first_a && !first_b)
             break;
         bool take_b = !first_a || (first_b && timer_before(first_b, first_a));
-        queue_push(pool, &merged, queue_pop(pool, take_b ? &b : &a));
+        queue_push_sure(pool, &merged, queue_pop(pool, take_b ? &b : &a));
     }
-    ready->runs -= 2;
-    if (merged.count > 0)
-        ready->run[ready->runs++] = merged;
+    chunk_keep_again(pool);
+    run->queue = merged;
+    look_at_first(run, pool);
 }
 
-/* Keeps each run more than twice as large as the next. */
-static void merge_like_sizes(struct ready *ready, struct chunk_pool *pool)
+/* Which run is of like length, or shorter, and short enough to be merged. */
+static size_t find_like(const struct ready *ready, size_t length)
 {
-    while (ready->runs >= 2) {
-        struct queue *last = &ready->run[ready->runs - 1];
-        if (ready->runs < READY_RUNS && last[-1].count > 2 * last->count)
-            return;
-        merge_last_two(ready, pool);
-    }
+    size_t at = 0;
+    while (at < ready->count && (ready->runs[at].queue.count > 2 * length ||
+                                 ready->runs[at].queue.count + length > READY_BATCH))
+        at++;
+    return at;
 }
 
-/* What has been put into run[runs] is a run now. */
-static void end_run(struct ready *ready, struct chunk_pool *pool)
+static size_t find_shortest(const struct ready *ready)
 {
-    if (ready->run[ready->runs].count > 0)
-        ready->runs++;
-    merge_like_sizes(ready, pool);
+    size_t shortest = 0;
+    for (size_t at = 1; at < ready->count; at++) {
+        if (ready->runs[at].queue.count < ready->runs[shortest].queue.count)
+            shortest = at;
+    }
+    return shortest;
 }
 
-void ready_sort(struct ready *ready, struct chunk_pool *pool)
+static bool make_room(struct ready *ready)
 {
-    if (TW_UNLIKELY(ready->run[ready->runs].count > 0)) {
-        end_run(ready, pool); /* what came in order */
-        ready->run[ready->runs] = (struct queue){0};
-    }
-    ready->in_order = false;
-    if (TW_LIKELY(!ready->list)) {
-        size_t n = ready->collected;
-        if (n > 1)
-            sort_entries(ready->scratch, n, ready->scratch + ready->scratch_room);
-        for (size_t i = 0; i < n; i++)
-            append(ready, pool, ready->scratch[i].timer);
-    } else {
-        for (size_t i = 0; i < ready->collected; i++) {
-            ready->scratch[i].timer->place_ = ready->list;
-            ready->list = ready->scratch[i].timer;
+    if (ready->count < ready->room)
+        return true;
+    size_t room = ready->room * 2;
+    struct ready_run *runs = memory_alloc(ready->memory, room * sizeof *runs, sizeof(uint64_t));
+    if (runs)
+        set_runs(ready, runs, room);
+    return runs != NULL;
+}
+
+void ready_add_slowly(struct ready *ready, struct chunk_pool *pool, struct ready_run run)
+{
+    for (size_t at; (at = find_like(ready, run.queue.count)) < ready->count;)
+        merge_with(ready, pool, at, &run);
+    if (!make_room(ready))
+        merge_with(ready, pool, find_shortest(ready), &run);
+    if (run.queue.count > 0)
+        sift_up(ready, ready->count++, run);
+}
+
+/* Writes the entries into the chunks, from the first cell on; gives the rest back. */
+static struct ready_run fill(const struct ready *ready, struct chunk_pool *pool,
+                             const struct sort_entry *entries, size_t n, struct chunk *chunks)
+{
+    struct ready_run run = {.deadline = entries->deadline, .sequence = entries->sequence};
+    for (size_t i = 0; i < n; i++) {
+        if (chunk_ends_at(run.queue.tail)) {
+            struct chunk *next = chunks->link;
+            queue_extend(&run.queue, chunks);
+            chunks = next;
         }
-        tw_timer *timer = sort_list(ready->list);
-        while (timer) {
-            tw_timer *next = timer->place_;
-            append(ready, pool, timer);
-            timer = next;
-        }
+        timer_set_slot(entries[i].timer, ready->run_slot);
+        queue_push_hot(&run.queue, entries[i].timer);
     }
-    ready->collected = 0;
-    ready->list = NULL;
-    end_run(ready, pool);
-    if (ready->scratch_room > READY_CROWD)
-        set_scratch(ready, NULL, 0);
+    while (chunks) {
+        struct chunk *next = chunks->link;
+        chunk_give(pool, chunks);
+        chunks = next;
+    }
+    return run;
 }
 
-tw_timer *ready_first_of_runs(struct ready *ready, struct chunk_pool *pool)
+void ready_add_sorted(struct ready *ready, struct chunk_pool *pool,
+                      const struct sort_entry *entries, size_t n, struct chunk *chunks)
 {
-    tw_timer *earliest = NULL;
-    for (unsigned i = 0; i < ready->runs; i++) {
-        tw_timer *head = queue_first(pool, &ready->run[i]);
-        if (head && (!earliest || timer_before(head, earliest))) {
-            earliest = head;
-            ready->peeked = i;
-        }
-    }
-    if (!earliest)
-        ready->runs = 0;
-    return earliest;
+    ready_add_slowly(ready, pool, fill(ready, pool, entries, n, chunks));
 }
 
-void ready_prefetch(const struct queue *run)
+/* ---------------------------------------------------------------------- bursts */
+
+/* Links two queues, of which the first ends with its chunk and the second begins
+ * with its. */
+static struct queue joined_queue(struct queue first, struct queue second)
+{
+    chunk_of(first.tail - 1)->link = chunk_of(second.head);
+    return (struct queue){first.head, second.tail, first.count + second.count};
+}
+
+void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
+                       const struct sort_entry *entries, size_t n, struct chunk *chunks)
+{
+    struct ready_run *joined = &ready->joined, run = fill(ready, pool, entries, n, chunks);
+    const struct sort_entry *last = &entries[n - 1];
+    if (joined->queue.count > 0 && chunk_ends_at(joined->queue.tail) &&
+        sort_before(&ready->last, entries)) {
+        joined->queue = joined_queue(joined->queue, run.queue);
+        ready->last = *last;
+        return;
+    }
+    struct sort_entry first = {joined->deadline, joined->sequence, NULL};
+    if (joined->queue.count > 0 && chunk_ends_at(run.queue.tail) && sort_before(last, &first)) {
+        joined->queue = joined_queue(run.queue, joined->queue);
+        joined->deadline = run.deadline;
+        joined->sequence = run.sequence;
+        return;
+    }
+    ready_join_end(ready, pool);
+    *joined = run;
+    ready->last = *last;
+}
+
+void ready_join_end(struct ready *ready, struct chunk_pool *pool)
+{
+    if (look_at_first(&ready->joined, pool))
+        ready_add_slowly(ready, pool, ready->joined);
+    ready->joined = (struct ready_run){0};
+}
+
+void ready_prefetch(const struct ready *ready, const struct queue *run)
 {
     const struct chunk *chunk = chunk_of(run->head), *next = chunk->link;
     for (unsigned i = 0; i < CHUNK_ROOM; i++) {
-        if (chunk->cells[i])
-            TW_PREFETCH(chunk->cells[i]->arg_); /* asked for a chunk ago: the timer itself */
+        if (chunk->cells[i] && !ready->bare)
+            TW_PREFETCH(timer_whole(chunk->cells[i])->arg_); /* the timer itself was asked for */
         TW_PREFETCH(next->cells[i]);
     }
     chunk_prefetch(next->link);
@@ -212,6 +284,13 @@ void ready_prefetch(const struct queue *run)
 
 void ready_compact(struct ready *ready, struct chunk_pool *pool)
 {
-    for (unsigned i = 0; i < ready->runs; i++)
-        queue_compact(pool, &ready->run[i]);
+    size_t kept = 0;
+    for (size_t i = 0; i < ready->count; i++) {
+        queue_compact(pool, &ready->runs[i].queue);
+        if (look_at_first(&ready->runs[i], pool))
+            ready->runs[kept++] = ready->runs[i];
+    }
+    ready->count = kept;
+    for (size_t i = kept / 2; i-- > 0;)
+        sift_down(ready, i, ready->runs[i]);
 }

@@ -2,21 +2,22 @@
  * ready: the timers of the open tick, in the order in which they run.
  *
  *     fresh   |link|x|q|b| ...         a bucket: started since, not sorted yet
- *     runs    |a|c|/|k|m|z|            queues: each sorted; the next to run is
- *             |d|e|                    the earliest of their heads
+ *     runs    |a|c|/|k|m|z|            queues, each sorted: a binary heap by the
+ *             |d|e|                    timers at their heads
  *             |l|
  *
- * When time enters a tick, its timers become a sorted run. What is started in
- * the open tick, or in the past, waits in fresh, which is sorted into a run of
- * its own when the next run of the loop begins. Runs of like size are merged,
- * so that there are few, and a timer is merged O(log n) times at most.
+ * When time enters a tick, its timers become a sorted run, or, if they are many,
+ * several runs of READY_BATCH: they are sorted in the chunks that they lie in, so
+ * that it takes no other. What is started in the open tick, or in the past, waits
+ * in fresh, which is sorted into a run of its own when the next run of the loop
+ * begins. Short runs of like length are merged, so that there are few of them, and
+ * a timer is merged O(log READY_BATCH) times at most.
  *
- * A crowd in one tick mostly has one deadline, and comes in order or, from a stack,
- * in the opposite one: then it goes into its run at once, at either end.
+ * A burst of timers in one tick mostly has one deadline, and comes in order or,
+ * from a stack, in the opposite one: then its batches are joined without merging.
  *
- * It needs no memory that can be lacking: runs are made of the chunks that held
- * the timers before, and if there is no scratch memory to sort in, they are
- * sorted as a list.
+ * It needs no memory that can be lacking: without scratch memory for a batch it
+ * sorts chunk by chunk, and without room for another run it merges two.
  *
  * Invariants R1 to R3: see docs/DESIGN.md.
  */
@@ -26,85 +27,111 @@
 #include "chunk.h"
 #include "sort.h"
 
-#define READY_RUNS 8
-
-/* More timers than these in a tick are a crowd: the caches do not hold them, nor is
- * scratch memory for so many kept from tick to tick. Tests use a small one. */
-#ifndef TW_CROWD
-#define TW_CROWD 4096
+/* Timers that are sorted at once, and the longest run that is merged. What a batch
+ * needs fits the second-level cache. Tests use a small one. */
+#ifndef TW_BATCH
+#define TW_BATCH 4096
 #endif
-#define READY_CROWD TW_CROWD
+#define READY_BATCH TW_BATCH
+
+/* Runs that there is always room for: short ones whose lengths differ by a factor
+ * of two. */
+#define READY_FEW 16
+
+/* Runs of more timers are out of cache when their turn comes. */
+#define READY_LONG (READY_BATCH / 2 > 2 * CHUNK_ROOM ? READY_BATCH / 2 : 2 * CHUNK_ROOM)
+
+struct ready_run {
+    uint64_t deadline;       /* of the first timer; an earlier one if that was taken away */
+    uint64_t sequence;
+    struct queue queue;
+};
 
 struct ready {
-    unsigned run_slot;                /* what timer_slot says of a timer in a run */
-    unsigned runs;                    /* how many there are */
-    unsigned peeked;                  /* the run that ready_peek's last answer is in */
-    struct queue run[READY_RUNS];     /* the larger first */
+    struct ready_run *runs;  /* the earliest first, as a binary heap */
+    size_t count;            /* runs there are */
+    size_t room;             /* and may be */
+    struct ready_run few[READY_FEW];
     struct bucket fresh;
-
-    /* Timers being collected for a new run, run[runs]. */
-    bool in_order;                    /* so far each belonged before or after all others: they are
-                                         in the run */
-    tw_timer *first, *last;           /* of them; NULL: there are none yet */
-    size_t expected;                  /* that many may still come; only kept for a crowd */
+    struct ready_run joined; /* the run that batches are joined to; empty: there is none */
+    struct sort_entry last;  /* of that run */
     struct sort_entry *scratch;
-    size_t scratch_room;              /* entries; sort_spare of them follow */
-    size_t collected;                 /* entries in scratch */
-    tw_timer *list;                   /* those that found no room there */
-
+    size_t scratch_room;     /* entries to be sorted in it; as many follow for sorting */
+    unsigned run_slot;       /* what timer_slot says of a timer in a run */
+    bool bare;               /* timers have no argument to be asked for */
     struct memory *memory;
 };
 
-void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot);
+void ready_init(struct ready *ready, struct memory *memory, unsigned run_slot, bool bare);
 void ready_free(struct ready *ready);
+
+/* Gives back what it can do without. */
+void ready_trim(struct ready *ready);
 
 /* Makes scratch memory for as many timers in one tick as there may be among n, and
  * touches it; where there is none, it is done without. */
 void ready_reserve(struct ready *ready, size_t n);
 
-/* Says that up to n timers will be collected. */
-void ready_expect(struct ready *ready, struct chunk_pool *pool, size_t n);
+/* Makes scratch memory for n timers, or a batch of them, if it can be had. */
+void ready_make_scratch(struct ready *ready, size_t n);
 
-/* ready_collect of one of a crowd that went into its run so far. */
-void ready_collect_in_order(struct ready *ready, struct chunk_pool *pool, tw_timer *timer);
+/* Adds a run, whose timers are in order; it is not empty. */
+void ready_add_slowly(struct ready *ready, struct chunk_pool *pool, struct ready_run run);
 
-/* Collects a timer that has no cell for the new run. */
-TW_INLINE void ready_collect(struct ready *ready, struct chunk_pool *pool, tw_timer *timer)
+TW_INLINE void ready_add(struct ready *ready, struct chunk_pool *pool, struct queue queue)
 {
-    if (TW_UNLIKELY(ready->in_order)) {
-        ready_collect_in_order(ready, pool, timer);
-    } else if (TW_LIKELY(ready->collected < ready->scratch_room)) {
-        ready->scratch[ready->collected++] =
-            (struct sort_entry){timer->deadline_, timer_sequence(timer), timer};
-    } else {
-        timer->place_ = ready->list;
-        ready->list = timer;
-    }
+    const tw_bare_timer *first = *queue.head;
+    struct ready_run run = {first->deadline_, timer_sequence(first), queue};
+    if (TW_LIKELY(ready->count == 0))
+        ready->runs[ready->count++] = run;
+    else
+        ready_add_slowly(ready, pool, run);
 }
 
-/* Sorts what was collected into a run. */
-void ready_sort(struct ready *ready, struct chunk_pool *pool);
+/* Writes n sorted entries into these chunks, which are enough, as a run, and gives the
+ * rest of the chunks back; n is not 0. */
+void ready_add_sorted(struct ready *ready, struct chunk_pool *pool,
+                      const struct sort_entry *entries, size_t n, struct chunk *chunks);
 
-/* ready_peek where there are runs. */
-tw_timer *ready_first_of_runs(struct ready *ready, struct chunk_pool *pool);
+/* The same for a batch of a burst: joins it to the one before if their order allows
+ * it. ready_join_end when the burst is over. */
+void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
+                       const struct sort_entry *entries, size_t n, struct chunk *chunks);
+void ready_join_end(struct ready *ready, struct chunk_pool *pool);
+
+/* The run at the top has another first timer, or none: finds its place. */
+void ready_settle_top(struct ready *ready, struct chunk_pool *pool);
 
 /* The timer that runs next, still in its run; NULL if there is none. */
-TW_INLINE tw_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
+TW_INLINE tw_bare_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
 {
-    return ready->runs > 0 ? ready_first_of_runs(ready, pool) : NULL;
+    while (ready->count > 0) {
+        tw_bare_timer *timer = *ready->runs[0].queue.head;
+        if (TW_LIKELY(timer != NULL))
+            return timer;
+        ready_settle_top(ready, pool);
+    }
+    return NULL;
 }
 
-/* Asks for what the next timers of a crowd need: when its turn comes, a cache has
- * forgotten what it held when the crowd was collected. */
-void ready_prefetch(const struct queue *run);
+/* Asks for what the next timers of a long run need: when their turn comes, a cache
+ * has forgotten what it held when they were sorted. */
+void ready_prefetch(const struct ready *ready, const struct queue *run);
 
 /* Takes away the timer that ready_peek has just given. */
 TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
 {
-    struct queue *run = &ready->run[ready->peeked];
-    queue_pop(pool, run);
-    if (TW_UNLIKELY(run->count > READY_CROWD) && chunk_begins_at(run->head))
-        ready_prefetch(run);
+    struct ready_run *run = &ready->runs[0];
+    struct queue *queue = &run->queue;
+    queue_pop(pool, queue);
+    if (TW_UNLIKELY(queue->count > READY_LONG) && chunk_begins_at(queue->head))
+        ready_prefetch(ready, queue);
+    if (TW_LIKELY(ready->count == 1 && queue->count > 0 && *queue->head != NULL)) {
+        run->deadline = (*queue->head)->deadline_;
+        run->sequence = timer_sequence(*queue->head);
+        return;
+    }
+    ready_settle_top(ready, pool);
 }
 
 /* Takes the empty cells out of the runs. O(their cells). */

@@ -258,7 +258,7 @@ static void append_event(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t 
         give_up(loop, error);
 }
 
-void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
+void record_add(tw_loop *loop, enum trace_op op, const tw_bare_timer *timer)
 {
     if (op == TRACE_RUN) {
         append_event(loop, op, 0, loop->now_ns);
@@ -288,7 +288,7 @@ void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer)
     append_event(loop, op, id, timed ? timer->deadline_ : 0);
 }
 
-void record_forget(tw_loop *loop, const tw_timer *timer)
+void record_forget(tw_loop *loop, const tw_bare_timer *timer)
 {
     struct id_slot *slot = find_slot(&loop->recorder->ids, (uintptr_t)timer);
     if (slot->key != 0)

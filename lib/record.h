@@ -17,9 +17,9 @@ struct recorder;
 
 /* Something has happened to the timer, or is about to, if it fires. For a run,
  * timer is NULL. */
-void record_add(tw_loop *loop, enum trace_op op, const tw_timer *timer);
+void record_add(tw_loop *loop, enum trace_op op, const tw_bare_timer *timer);
 
 /* The timer is not held here: if it was parked once, its id is free. */
-void record_forget(tw_loop *loop, const tw_timer *timer);
+void record_forget(tw_loop *loop, const tw_bare_timer *timer);
 
 #endif

@@ -52,8 +52,8 @@ static bool started_before(const struct remote_node *a, const struct remote_node
 
 static bool due_before(const struct remote_node *a, const struct remote_node *b)
 {
-    if (a->node.timer.deadline_ != b->node.timer.deadline_)
-        return a->node.timer.deadline_ < b->node.timer.deadline_;
+    if (a->node.timer.bare_.deadline_ != b->node.timer.bare_.deadline_)
+        return a->node.timer.bare_.deadline_ < b->node.timer.bare_.deadline_;
     return started_before(a, b);
 }
 
@@ -164,8 +164,8 @@ static void take_out_remote(tw_loop *loop, struct remote_node *node)
 {
     if (node->waiting) {
         leave_waiting(&loop->remote, node);
-    } else if (timer_placed(&node->node.timer)) {
-        calendar_remove(&loop->calendar, &node->node.timer);
+    } else if (timer_placed(&node->node.timer.bare_)) {
+        calendar_remove(&loop->calendar, &node->node.timer.bare_);
         loop->counts.stops++;
         loop->remote.taken_out++;
     }
@@ -179,7 +179,7 @@ static void place_all(tw_loop *loop, struct remote_node *list)
     struct remote *remote = &loop->remote;
     while (list) {
         struct remote_node *node = list;
-        tw_timer *timer = &node->node.timer;
+        tw_bare_timer *timer = &node->node.timer.bare_;
         struct remote_node *rest = remote_after(node);
         node->node.context = NULL; /* no longer linked */
         if (calendar_start(&loop->calendar, timer, timer->deadline_, TIMER_NODE) != 0) {
@@ -245,23 +245,23 @@ void remote_begin_run(tw_loop *loop)
 uint64_t remote_waiting_ns(const tw_loop *loop)
 {
     const struct remote_node *first = loop->remote.waiting;
-    return first ? first->node.timer.deadline_ : BITS_NEVER;
+    return first ? first->node.timer.bare_.deadline_ : BITS_NEVER;
 }
 
-tw_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
+tw_bare_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
 {
     struct remote *remote = &loop->remote;
     struct remote_node *first = remote->waiting;
-    if (!first || first->node.timer.deadline_ > now_ns || first->number > remote->last_of_run)
+    if (!first || first->node.timer.bare_.deadline_ > now_ns || first->number > remote->last_of_run)
         return NULL;
     leave_waiting(remote, first);
     first->node.context = NULL;
     /* As if it had had a place, so that the counts come out. */
-    first->node.timer.state_ = (uint16_t)(loop->calendar.tag | TIMER_NODE);
+    first->node.timer.bare_.state_ = (uint16_t)(loop->calendar.tag | TIMER_NODE);
     loop->calendar.sequence += TIMER_SEQUENCE_ONE;
     loop->counts.starts++;
     remote->placed++;
-    return &first->node.timer;
+    return &first->node.timer.bare_;
 }
 
 static void count_over(struct remote *remote)
@@ -326,7 +326,7 @@ static void drop_one(void *arg, struct remote_node *node)
     if (node->waiting) {
         leave_waiting(&loop->remote, node);
     } else {
-        calendar_remove(&loop->calendar, &node->node.timer);
+        calendar_remove(&loop->calendar, &node->node.timer.bare_);
         loop->counts.dropped++;
         loop->remote.left++;
     }
@@ -374,7 +374,7 @@ uint64_t remote_when_ns(const tw_loop *loop, tw_handle handle)
     const struct remote_node *node = find_pending(loop, handle, &state);
     if (!node)
         return BITS_NEVER;
-    uint64_t deadline = __atomic_load_n(&node->node.timer.deadline_, __ATOMIC_ACQUIRE);
+    uint64_t deadline = __atomic_load_n(&node->node.timer.bare_.deadline_, __ATOMIC_ACQUIRE);
     return find_pending(loop, handle, &state) ? deadline : BITS_NEVER;
 }
 
@@ -391,11 +391,11 @@ bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
         return false; /* cancelled just now */
     loop_look_at_move(loop, when_ns);
     if (!node->waiting) {
-        calendar_move(&loop->calendar, &node->node.timer, when_ns);
+        calendar_move(&loop->calendar, &node->node.timer.bare_, when_ns);
         return true;
     }
     leave_waiting(&loop->remote, node);
-    node->node.timer.deadline_ = when_ns;
+    node->node.timer.bare_.deadline_ = when_ns;
     node->number = atomic_load_explicit(&loop->remote.started, memory_order_relaxed) + 1;
     set_remote_after(node, NULL);
     place_all(loop, node);

@@ -77,7 +77,7 @@ void remote_tell_others(tw_loop *loop, size_t others);
 
 /* The next of those that wait for memory and are due by this reading of the clock,
  * taken out as if it had had a place; NULL: none. */
-tw_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns);
+tw_bare_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns);
 
 /* The earliest deadline of those that wait for memory; BITS_NEVER: none does. */
 uint64_t remote_waiting_ns(const tw_loop *loop);

@@ -84,10 +84,10 @@ static tw_handle start_remote(tw_loop *loop, uint64_t when_ns, tw_callback *call
         remote_pool_give(&remote->pool, node);
         return refuse_remote(ENOBUFS);
     }
-    tw_timer *timer = &node->node.timer;
+    tw_bare_timer *timer = &node->node.timer.bare_;
     __atomic_store_n(&timer->deadline_, when_ns, __ATOMIC_RELEASE); /* see remote_when_ns */
-    timer->callback_ = callback;
-    timer->arg_ = arg;
+    timer_whole(timer)->callback_ = callback;
+    timer_whole(timer)->arg_ = arg;
     node->number = number;
     tw_handle handle = remote_handle(node, publish(&loop->posts, node));
     if (post_claim_wake(&loop->posts, latest_wake(remote, when_ns)))

@@ -11,18 +11,23 @@
 
 /* -------------------------------------------------------------- one callback */
 
-/* Calls, and tells on_slow if it took too long. */
+/* A callback that began then has returned: reports it to on_slow if it took too long. */
+static void report_slow(tw_loop *loop, tw_callback *callback, void *arg, uint64_t begin_ns)
+{
+    uint64_t took_ns = loop_read_clock(loop) - begin_ns;
+    if (took_ns >= loop->slow_callback_ns && loop->on_slow)
+        loop->on_slow(loop->hook_arg, callback, arg, took_ns);
+}
+
 static void call(tw_loop *loop, tw_callback *callback, void *arg)
 {
     if (TW_LIKELY(loop->slow_callback_ns == 0)) {
         callback(arg);
         return;
     }
-    uint64_t begin = loop_read_clock(loop);
+    uint64_t begin_ns = loop_read_clock(loop);
     callback(arg);
-    uint64_t took_ns = loop_read_clock(loop) - begin;
-    if (took_ns >= loop->slow_callback_ns && loop->on_slow)
-        loop->on_slow(loop->hook_arg, callback, arg, took_ns);
+    report_slow(loop, callback, arg, begin_ns);
 }
 
 /* Calls in the loop's own context, which is current again afterwards, whatever
@@ -91,7 +96,7 @@ static TW_NOINLINE bool fire_remote(tw_loop *loop, struct node *node)
     if (!remote_start_callback(loop, node)) {
         loop->counts.fired--;
         loop->counts.stops++;
-        count_lateness(loop, loop->now_ns - node->timer.deadline_, -1);
+        count_lateness(loop, loop->now_ns - node->timer.bare_.deadline_, -1);
         return false;
     }
     call_outside(loop, node->timer.callback_, node->timer.arg_);
@@ -112,11 +117,11 @@ static bool fire_call(tw_loop *loop, struct node *node)
         context = node->context;
         context_retain(loop, context);
         loop->counts.starts++;
-        uint64_t deadline = node->timer.deadline_, interval = node->interval_ns;
+        uint64_t deadline = node->timer.bare_.deadline_, interval = node->interval_ns;
         loop->run.left_out = left_out(loop, deadline, interval);
         deadline += loop->run.left_out * interval;
-        calendar_restart(&loop->calendar, &node->timer, bits_add_saturated(deadline, interval));
-        loop_record(loop, TRACE_START, &node->timer);
+        calendar_restart(&loop->calendar, &node->timer.bare_, bits_add_saturated(deadline, interval));
+        loop_record(loop, TRACE_START, &node->timer.bare_);
     } else {
         context = call_retire(loop, node);
     }
@@ -125,16 +130,34 @@ static bool fire_call(tw_loop *loop, struct node *node)
     return true;
 }
 
+/* Calls on_bare; the timer may be freed in there. */
+static void fire_bare(tw_loop *loop, tw_bare_timer *timer)
+{
+    tw_context *outer = loop->context;
+    if (TW_LIKELY(loop->slow_callback_ns == 0)) {
+        loop->on_bare(loop->hook_arg, timer);
+    } else {
+        uint64_t begin = loop_read_clock(loop);
+        loop->on_bare(loop->hook_arg, timer);
+        report_slow(loop, NULL, timer, begin);
+    }
+    loop->context = outer;
+}
+
 /* The timer has been taken out of its place. false: its call was cancelled by another
  * thread at this moment. */
-TW_INLINE bool fire(tw_loop *loop, tw_timer *timer)
+TW_INLINE bool fire(tw_loop *loop, tw_bare_timer *timer)
 {
-    TW_PROBE_FIRE(timer, timer->callback_, loop->now_ns - timer->deadline_);
+    TW_PROBE_FIRE(timer, loop->on_bare && !timer_is_node(timer) ? NULL : timer_whole(timer)->callback_,
+                  loop->now_ns - timer->deadline_);
     loop->counts.fired++;
     loop_record(loop, TRACE_FIRE, timer);
     if (timer_is_node(timer))
         return fire_call(loop, pool_node_of(timer));
-    call_outside(loop, timer->callback_, timer->arg_);
+    if (loop->on_bare)
+        fire_bare(loop, timer);
+    else
+        call_outside(loop, timer_whole(timer)->callback_, timer_whole(timer)->arg_);
     return true;
 }
 
@@ -183,7 +206,7 @@ static void run_soon(tw_loop *loop, struct run *run)
     if (!loop->soon_cut)
         post_collect(&loop->posts);
     for (;;) {
-        tw_timer *timer = queue_first(&calendar->cells, &calendar->soon);
+        tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
         uint64_t sequence = timer ? timer_sequence(timer) : 0;
         if (!timer || timer_scheduled_before(loop->soon_end, sequence))
             break;
@@ -200,7 +223,7 @@ static void run_timers(tw_loop *loop, struct run *run)
 {
     struct calendar *calendar = &loop->calendar;
     while (!full(run)) {
-        tw_timer *timer = calendar_next_due(calendar, loop->now_ns);
+        tw_bare_timer *timer = calendar_next_due(calendar, loop->now_ns);
         if (!timer)
             break;
         count_lateness(loop, loop->now_ns - timer->deadline_, 1);
@@ -212,7 +235,7 @@ static void run_timers(tw_loop *loop, struct run *run)
 /* Calls from other threads for which there was no memory, though their time has come. */
 static TW_COLD void run_waiting(tw_loop *loop, struct run *run)
 {
-    tw_timer *timer;
+    tw_bare_timer *timer;
     while (!full(run) && (timer = remote_next_waiting(loop, loop->now_ns)) != NULL) {
         count_lateness(loop, loop->now_ns - timer->deadline_, 1);
         if (fire(loop, timer))
@@ -242,22 +265,25 @@ static TW_NOINLINE void make_calls(tw_loop *loop, struct run *run)
     if (TW_UNLIKELY(loop->remote.waiting != NULL))
         run_waiting(loop, run);
     run_timers(loop, run);
-    if (continued && run->calls == 0 && !full(run)) {
+    if (continued && run->calls == 0 && !full(run) &&
+        !calendar_cut_short(&loop->calendar)) {
         /* The run that was cut short had nothing left: this is a new one. */
         loop->soon_cut = false;
         run_soon(loop, run);
     }
 }
 
-static void begin_run(tw_loop *loop)
+static void begin_run(tw_loop *loop, const struct run *run)
 {
+    bool bounded = run->max_calls != SIZE_MAX || run->ends_ns != BITS_NEVER;
     loop_record(loop, TRACE_RUN, NULL);
     if (TW_UNLIKELY(loop->awaited))
         runner_begin(loop);
     remote_begin_run(loop);
     loop->running = true;
     loop->run.outside = loop->context;
-    calendar_begin_run(&loop->calendar, loop->now_ns);
+    calendar_begin_run(&loop->calendar, loop->now_ns,
+                       bounded ? CALENDAR_SHORT : CALENDAR_UNBOUNDED);
 }
 
 /* However the run is over. */
@@ -332,7 +358,7 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, struct run *
     now_ns = bits_clamp_now(now_ns);
     raise_clock(loop, now_ns);
     loop->now_ns = loop->clock_ns;
-    begin_run(loop);
+    begin_run(loop, run);
     finish_run(loop, run);
     TW_ASSERT_SOUND(loop);
     return run->calls;

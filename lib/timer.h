@@ -1,11 +1,13 @@
 /*
- * timer: the words inside a tw_timer.
+ * timer: the words inside a timer.
  *
  *     deadline_   ns
  *     sequence_   low (32) and high (16) bits
  *     state_      | tag (3) | node (1) | parked (1) | slot + 1 (11) |
- *     place_      the cell that points to the timer (or its index in the heap)
- *     callback_, arg_
+ *     place_      the cell that points to the timer
+ *
+ * These four are a tw_bare_timer. A tw_timer begins with them; its callback and
+ * argument follow. Whatever moves timers about sees the bare one only.
  *
  * A slot field of 0 says that the timer has no place: no cell points to it, and
  * no loop knows it. So a struct of zeroes is a timer without a place.
@@ -36,46 +38,53 @@
 #define TIMER_TAG_MASK (7u << TIMER_TAG_SHIFT)
 #define TIMER_SEQUENCE_ONE ((uint64_t)1 << 16)
 
+_Static_assert(sizeof(void *) != 8 || sizeof(tw_bare_timer) == 24, "tw_bare_timer is 24 bytes");
 _Static_assert(sizeof(void *) != 8 || sizeof(tw_timer) == 40, "tw_timer is 40 bytes");
 
-/* Whether a cell, or the heap, leads to the timer. */
-TW_INLINE bool timer_placed(const tw_timer *timer)
+/* The whole of a timer that is known to have a callback. */
+TW_INLINE tw_timer *timer_whole(tw_bare_timer *timer)
+{
+    return (tw_timer *)(void *)timer;
+}
+
+/* Whether a cell leads to the timer. */
+TW_INLINE bool timer_placed(const tw_bare_timer *timer)
 {
     return timer->state_ & TIMER_SLOT_MASK;
 }
 
 /* The slot of a timer that is placed. */
-TW_INLINE unsigned timer_slot(const tw_timer *timer)
+TW_INLINE unsigned timer_slot(const tw_bare_timer *timer)
 {
     return ((unsigned)timer->state_ & TIMER_SLOT_MASK) - 1;
 }
 
-TW_INLINE void timer_set_slot(tw_timer *timer, unsigned slot)
+TW_INLINE void timer_set_slot(tw_bare_timer *timer, unsigned slot)
 {
     timer->state_ = (uint16_t)((timer->state_ & ~TIMER_SLOT_MASK) | (slot + 1));
 }
 
-TW_INLINE void timer_set_unplaced(tw_timer *timer)
+TW_INLINE void timer_set_unplaced(tw_bare_timer *timer)
 {
     timer->state_ = (uint16_t)(timer->state_ & ~TIMER_SLOT_MASK);
 }
 
-TW_INLINE bool timer_parked(const tw_timer *timer)
+TW_INLINE bool timer_parked(const tw_bare_timer *timer)
 {
     return timer->state_ & TIMER_PARKED;
 }
 
-TW_INLINE bool timer_is_node(const tw_timer *timer)
+TW_INLINE bool timer_is_node(const tw_bare_timer *timer)
 {
     return timer->state_ & TIMER_NODE;
 }
 
-TW_INLINE uint64_t timer_sequence(const tw_timer *timer)
+TW_INLINE uint64_t timer_sequence(const tw_bare_timer *timer)
 {
     return (uint64_t)timer->sequence_high_ << 48 | (uint64_t)timer->sequence_low_ << 16;
 }
 
-TW_INLINE void timer_set_sequence(tw_timer *timer, uint64_t sequence)
+TW_INLINE void timer_set_sequence(tw_bare_timer *timer, uint64_t sequence)
 {
     timer->sequence_low_ = (uint32_t)(sequence >> 16);
     timer->sequence_high_ = (uint16_t)(sequence >> 48);
@@ -84,10 +93,10 @@ TW_INLINE void timer_set_sequence(tw_timer *timer, uint64_t sequence)
 /* Writes when a timer is due and when it was scheduled. Where the low byte of a
  * word comes first, in two stores: the number's two lowest bytes, which are
  * always zero, go where the deadline's highest are about to be. */
-TW_INLINE void timer_set_scheduled(tw_timer *timer, uint64_t deadline, uint64_t sequence)
+TW_INLINE void timer_set_scheduled(tw_bare_timer *timer, uint64_t deadline, uint64_t sequence)
 {
 #if TW_LOW_BYTE_FIRST
-    memcpy((unsigned char *)timer + offsetof(tw_timer, sequence_low_) - 2, &sequence,
+    memcpy((unsigned char *)timer + offsetof(tw_bare_timer, sequence_low_) - 2, &sequence,
            sizeof sequence);
 #else
     timer_set_sequence(timer, sequence);
@@ -102,7 +111,7 @@ TW_INLINE bool timer_scheduled_before(uint64_t a, uint64_t b)
 }
 
 /* Whether a runs before b. */
-TW_INLINE bool timer_before(const tw_timer *a, const tw_timer *b)
+TW_INLINE bool timer_before(const tw_bare_timer *a, const tw_bare_timer *b)
 {
     if (a->deadline_ != b->deadline_)
         return a->deadline_ < b->deadline_;

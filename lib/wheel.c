@@ -1,3 +1,6 @@
+/*
+ * wheel: the rings, and when a slot gives up how much.
+ */
 #include "wheel.h"
 
 /* Timers of the next share that are asked for in advance: as many cache lines
@@ -6,85 +9,81 @@
 
 _Static_assert(WHEEL_ALL_SLOTS + 8 <= 1u << TIMER_SLOT_BITS, "slots fit a timer's word");
 _Static_assert(TW_LEVELS >= 2, "there is a level to cascade from");
-_Static_assert(TW_LEVEL_BITS * (TW_LEVELS - 1) < 32, "a slot's ticks fit 32 bits");
+_Static_assert(FAR_SHIFT < 59, "the wheel leaves something to the overflow");
+_Static_assert(WHEEL_ALL_LEVELS <= 32, "levels fit a word of bits");
 
 void wheel_init(struct wheel *wheel, uint64_t cursor)
 {
-    *wheel = (struct wheel){.cursor = cursor, .cascade_due = WHEEL_NEVER,
-                            .quiet_until = WHEEL_NEVER};
-    for (unsigned level = 0; level < TW_LEVELS; level++)
+    *wheel = (struct wheel){.cursor = cursor, .next_tick = WHEEL_NEVER,
+                            .cascade_due = WHEEL_NEVER, .levels = 1};
+    for (unsigned level = 0; level < WHEEL_ALL_LEVELS; level++)
         wheel->cascades[level].due = WHEEL_NEVER;
 }
 
-unsigned wheel_furthest_slot(const struct wheel *wheel)
+unsigned wheel_far_slot_for(const struct wheel *wheel, uint64_t tick)
 {
-    unsigned top = TW_LEVELS - 1;
-    return wheel_slot_at(top, (wheel->cursor >> wheel_shift(top)) + WHEEL_SLOTS - 1);
+    unsigned level = TW_LEVELS;
+    for (;; level++) {
+        unsigned shift = wheel_shift(level);
+        if ((tick >> shift) - (wheel->cursor >> shift) < FAR_SLOTS)
+            return wheel_slot_at(level, tick >> shift);
+        TW_ASSERT(level + 1 < WHEEL_ALL_LEVELS);
+    }
+}
+
+/* The slot of this number in an upper level has got its first cell. It is looked at
+ * when it has become the next slot: nothing is put into it from then on. */
+static void expect_cascade(struct wheel *wheel, unsigned level, uint64_t number)
+{
+    uint64_t due = wheel_start(level, number - 1);
+    if (due < wheel->cascades[level].due)
+        wheel->cascades[level].due = due;
+    if (due < wheel->cascade_due)
+        wheel->cascade_due = due;
+    wheel->levels |= 1u << level;
 }
 
 /* A slot has got its first cell. */
 static void mark_occupied(struct wheel *wheel, unsigned slot)
 {
-    unsigned level = wheel_level(slot), index = slot & (WHEEL_SLOTS - 1);
-    wheel->occupied[level][index / 64] |= (uint64_t)1 << (index & 63);
-    uint64_t due = wheel_number(wheel, slot);
-    if (level > 0) {
-        /* Look at it when it has become the next slot: nothing is put into it
-         * from then on. */
-        due = wheel_start(level, due - 1);
-        if (due < wheel->cascades[level].due)
-            wheel->cascades[level].due = due;
-        if (due < wheel->cascade_due)
-            wheel->cascade_due = due;
+    if (TW_LIKELY(slot < WHEEL_SLOTS)) {
+        uint64_t tick = wheel->cursor + ((slot - wheel->cursor) & (WHEEL_SLOTS - 1));
+        wheel->occupied[0][slot / 64] |= (uint64_t)1 << (slot & 63);
+        if (tick < wheel->next_tick)
+            wheel->next_tick = tick;
+        return;
     }
-    wheel_quiet_at_most(wheel, due);
+    unsigned level = wheel_level(slot), index = slot & (wheel_ring(level) - 1);
+    *wheel_word(wheel, level, index) |= (uint64_t)1 << (index & 63);
+    expect_cascade(wheel, level, wheel_number(wheel, slot));
 }
 
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
-                             tw_timer *timer)
+                             tw_bare_timer *timer, uint64_t deadline)
 {
     struct bucket *bucket = &wheel->slots[slot];
-    bucket_push(pool, bucket, timer);
+    if (TW_UNLIKELY(!bucket_push(pool, bucket, timer, deadline)))
+        return false;
     if (bucket->count == 1)
         mark_occupied(wheel, slot);
-    return bucket->count == WHEEL_BATCH + 1;
+    else if (bucket->count > TW_WAKE_CELLS)
+        wheel->wakes_more = true;
+    return true;
 }
 
-/* Asks for the chunk below the one that the bucket's top cell is in. */
-static void prefetch_chunk_below(const struct bucket *bucket)
+/* The first bit that is set in a ring of bits from `from` on, as a number, if it is
+ * before `end`. */
+static uint64_t next_in_ring(const uint64_t *words, unsigned ring, uint64_t from, uint64_t end)
 {
-    chunk_prefetch(chunk_of(bucket->end - 1)->link - 1); /* the link is its end */
-}
-
-unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
-                    unsigned limit)
-{
-    struct bucket *bucket = &wheel->slots[slot];
-    unsigned n = bucket->count < limit ? bucket->count : limit;
-    for (unsigned i = 0; i < n; i++) {
-        out[i] = bucket_pop(pool, bucket);
-        TW_PREFETCH(out[i]);
-        if (TW_UNLIKELY(chunk_ends_at(bucket->end)) && bucket->count > CHUNK_ROOM)
-            prefetch_chunk_below(bucket);
-    }
-    if (bucket->count == 0)
-        wheel_mark_empty(wheel, slot);
-    return n;
-}
-
-uint64_t wheel_next_from(const struct wheel *wheel, unsigned level, uint64_t from)
-{
-    const uint64_t *words = wheel->occupied[level];
-    uint64_t end = (wheel->cursor >> wheel_shift(level)) + WHEEL_SLOTS; /* of the window */
-    unsigned bit = (unsigned)(from & (WHEEL_SLOTS - 1)) & 63;
-    uint64_t bits = words[(from & (WHEEL_SLOTS - 1)) / 64] >> bit;
+    unsigned at = (unsigned)(from & (ring - 1)), bit = at & 63;
+    uint64_t bits = words[at / 64] >> bit;
     if (TW_LIKELY(bits != 0)) {
         uint64_t number = from + bits_lowest(bits);
         return number < end ? number : WHEEL_NEVER;
     }
-    unsigned step = WHEEL_SLOTS < 64 ? WHEEL_SLOTS : 64;
+    unsigned step = ring < 64 ? ring : 64;
     for (uint64_t number = from - bit + step; number < end; number += step) {
-        bits = words[(number & (WHEEL_SLOTS - 1)) / 64];
+        bits = words[(number & (ring - 1)) / 64];
         if (bits != 0) {
             number += bits_lowest(bits);
             return number < end ? number : WHEEL_NEVER;
@@ -93,83 +92,102 @@ uint64_t wheel_next_from(const struct wheel *wheel, unsigned level, uint64_t fro
     return WHEEL_NEVER;
 }
 
-/* The last tick before time enters slot `number`: it must be empty then. */
-static uint64_t last_tick(unsigned level, uint64_t number)
+uint64_t wheel_next_from(const struct wheel *wheel, unsigned level, uint64_t from)
 {
-    return wheel_start(level, number) - 1;
+    uint64_t base = wheel->cursor >> wheel_shift(level);
+    if (TW_LIKELY(level < TW_LEVELS))
+        return next_in_ring(wheel->occupied[level], WHEEL_SLOTS, from, base + WHEEL_SLOTS);
+    return next_in_ring(&wheel->far_occupied[level - TW_LEVELS], FAR_SLOTS, from,
+                        base + FAR_SLOTS);
 }
 
-/* cells * part / whole, rounded up. Both factors are below 2^32. */
+/* cells * part / whole, rounded up; cells are below 2^32. */
 static uint64_t part_of(uint64_t cells, uint64_t part, uint64_t whole)
 {
+    if (part >= whole)
+        return cells;
+    while (whole >> 32 != 0) { /* the slots furthest out are wider than 2^32 ticks */
+        part = (part >> 1) + (part & 1);
+        whole >>= 1;
+    }
     return part >= whole ? cells : (cells * part + whole - 1) / whole;
 }
 
-unsigned wheel_share(const struct wheel *wheel, unsigned level, unsigned *slot)
+/* The tick since which the next slot of a level has been emptied in shares. */
+static uint64_t shares_since(const struct wheel *wheel, unsigned level, uint64_t number)
 {
-    const struct wheel_cascade *cascade = &wheel->cascades[level];
-    if (wheel->cursor < cascade->due)
+    uint64_t since = wheel->cascades[level].since, begin = wheel_start(level, number - 1);
+    return since > begin ? since : begin;
+}
+
+uint64_t wheel_share(const struct wheel *wheel, unsigned level)
+{
+    uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
+    uint64_t cells = wheel->slots[wheel_slot_at(level, number)].count;
+    if (cells == 0)
         return 0;
-    uint64_t number = wheel_next_number(wheel, level);
-    if (number == WHEEL_NEVER || number - (wheel->cursor >> wheel_shift(level)) > 1)
-        return 0; /* the next slot is empty */
-    *slot = wheel_slot_at(level, number);
-    uint64_t cells = wheel->slots[*slot].count;
-    uint64_t last = last_tick(level, number);
-    if (cells <= WHEEL_BATCH)
-        return wheel->cursor >= last ? (unsigned)cells : 0;
-    uint64_t since = cascade->since;
-    uint64_t begin = wheel_start(level, number - 1);
-    if (since < begin)
-        since = begin;
-    return (unsigned)part_of(cells, wheel->cursor - since, last - since);
+    uint64_t last = wheel_last_tick(level, number);
+    if (cells <= WHEEL_BATCH) /* few come within the span as soon as they can */
+        return wheel->cursor >= last || level == TW_LEVELS ? cells : 0;
+    uint64_t since = shares_since(wheel, level, number);
+    return part_of(cells, wheel->cursor - since, last - since);
+}
+
+/* Ticks until so many of a slot's cells are due to have left it, of those there are
+ * left. At least one. */
+static uint64_t ticks_for(uint64_t few, uint64_t cells, uint64_t left)
+{
+    uint64_t step = cells <= few ? left : left >> 48 ? left / cells * few : left * few / cells;
+    return step > 0 ? step : 1;
 }
 
 void wheel_cascade_done(struct wheel *wheel, unsigned level)
 {
     struct wheel_cascade *cascade = &wheel->cascades[level];
-    if (wheel->cursor < cascade->due)
-        return;
+    uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
+    uint64_t cells = wheel->slots[wheel_slot_at(level, number)].count;
     cascade->since = wheel->cursor;
-    cascade->due = WHEEL_NEVER;
-    uint64_t number = wheel_next_number(wheel, level);
-    if (number == WHEEL_NEVER)
-        return;
-    uint64_t begin = wheel_start(level, number - 1);
-    if (wheel->cursor < begin) {
-        cascade->due = begin;
+    if (cells > 0) {
+        uint64_t left = wheel_last_tick(level, number) - wheel->cursor;
+        cascade->due = wheel->cursor + ticks_for(WHEEL_BATCH, cells, left);
         return;
     }
-    uint64_t cells = wheel->slots[wheel_slot_at(level, number)].count;
-    uint64_t left = last_tick(level, number) - wheel->cursor;
-    uint64_t step = left;
-    if (cells > WHEEL_BATCH)
-        step = left * WHEEL_BATCH / cells;
-    if (step == 0)
-        step = 1;
-    cascade->due = wheel->cursor + step;
+    number = wheel_next_number(wheel, level);
+    if (number != WHEEL_NEVER) {
+        cascade->due = wheel_start(level, number - 1);
+        return;
+    }
+    wheel_level_is_empty(wheel, level);
 }
 
 void wheel_prefetch_next(const struct wheel *wheel, unsigned level)
 {
     uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
     const struct bucket *bucket = &wheel->slots[wheel_slot_at(level, number)];
-    if (bucket->count == 0)
-        return;
-    tw_timer **cell = bucket->end - 1;
-    uint32_t left = bucket->count < WHEEL_PREFETCH ? bucket->count : WHEEL_PREFETCH;
-    for (; left > 1; left--) {
+    tw_bare_timer **cell = bucket_top(bucket);
+    for (unsigned left = WHEEL_PREFETCH; cell && left > 0; left--) {
         TW_PREFETCH(*cell);
         cell = bucket_below(cell);
     }
-    TW_PREFETCH(*cell);
 }
 
 void wheel_cascades_done(struct wheel *wheel)
 {
     wheel->cascade_due = WHEEL_NEVER;
-    for (unsigned level = 1; level < TW_LEVELS; level++) {
+    for (uint32_t levels = wheel->levels & ~1u; levels != 0; levels &= levels - 1) {
+        unsigned level = bits_lowest(levels);
         if (wheel->cascades[level].due < wheel->cascade_due)
             wheel->cascade_due = wheel->cascades[level].due;
     }
+}
+
+uint64_t wheel_wake_for(const struct wheel *wheel, unsigned level, uint64_t number)
+{
+    uint64_t cells = wheel->slots[wheel_slot_at(level, number)].count;
+    if (TW_LIKELY(cells <= TW_WAKE_CELLS) || level == 0)
+        return WHEEL_NEVER;
+    uint64_t since = shares_since(wheel, level, number);
+    uint64_t last = wheel_last_tick(level, number);
+    uint64_t wake = since + ticks_for(TW_WAKE_CELLS, cells, last - since) + 1;
+    return wake < last ? wake : last; /* rather later than too often */
 }

@@ -3,12 +3,20 @@
  *
  *     level 0    512 slots of one tick           |c|.|.|.|o|.|.|o| ... 511 ticks ahead
  *     level 1    512 slots of 2^8 ticks          |c|n|.|o|.|.|.| ...   about 2^17 ahead
- *     level 2    512 slots of 2^16 ticks         |c|n|o|.|.|.|.| ...   about 2^25 ahead
+ *     level 2    512 slots of 2^16 ticks         |c|n|o|.|.|.|.| ...   about 2^25 ahead: the span
+ *     overflow   32 slots of 2^24 ticks          |c|n|o| ...           31 * 2^24 ahead
+ *                32 slots of 2^28 ticks
+ *                ...                                                   as far as time goes
  *
  * Each level is a ring of slots and its window rolls with the cursor (c), the
- * tick that is open: a timer lives in the lowest level whose next 511 slots
- * reach it. It is never put into slot c or n, the next one, of an upper level,
- * because the level below reaches those.
+ * tick that is open: a timer lives in the lowest level whose next 511 (or 31)
+ * slots reach it. It is never put into slot c or n, the next one, of an upper
+ * level, because the level below reaches those.
+ *
+ * What lies beyond the span waits in a heap whose ranges grow with their distance,
+ * a radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) of four bits a digit. A
+ * bucket of it is a slot like the others, only wider. So there is no delay that
+ * the wheel does not take, and nothing to sift, to grow or to run out of.
  *
  * Cascade. Slot n of an upper level is to be empty when time enters it. All its
  * timers fit the level below from the moment n becomes the next slot, so it is
@@ -21,9 +29,9 @@
  * double window, which is what makes the even cascade possible, is not theirs.
  *
  * The wheel knows ticks, slots and cells. It does not know what is in a timer,
- * what time it is, or what lies beyond its span.
+ * or what time it is.
  *
- * Invariants W1 to W4: see docs/DESIGN.md.
+ * Invariants W1 to W5: see docs/DESIGN.md.
  */
 #ifndef TW_WHEEL_H
 #define TW_WHEEL_H
@@ -42,16 +50,30 @@
 #endif
 
 #define WHEEL_SLOTS (2u << TW_LEVEL_BITS)            /* of a level: a double window */
-#define WHEEL_ALL_SLOTS (TW_LEVELS * WHEEL_SLOTS)
 #define WHEEL_WORDS ((WHEEL_SLOTS + 63) / 64)
-#define WHEEL_BEYOND UINT32_MAX                      /* no slot: past the span */
 #define WHEEL_NEVER UINT64_MAX                       /* no tick */
 
+/* The same beyond the span. The widest slots must reach tick 2^63. */
+#define FAR_BITS 4
+#define FAR_SLOTS (2u << FAR_BITS)
+#define FAR_SHIFT (TW_LEVELS * TW_LEVEL_BITS)        /* of the first of those levels */
+#define FAR_LEVELS ((63 - FAR_BITS - 1 - FAR_SHIFT + FAR_BITS - 1) / FAR_BITS + 1)
+
+/* Slots within the span, in whole rings of either kind, so that the last bits of a
+ * slot's number in its level are those of its place. */
+#define WHEEL_NEAR_SLOTS ((TW_LEVELS * WHEEL_SLOTS + FAR_SLOTS - 1) / FAR_SLOTS * FAR_SLOTS)
+#define WHEEL_ALL_SLOTS (WHEEL_NEAR_SLOTS + FAR_LEVELS * FAR_SLOTS)
+#define WHEEL_ALL_LEVELS (TW_LEVELS + FAR_LEVELS)
+
 /* Cells that are moved together: enough for their cache misses to overlap, few
- * enough to be no pause. A slot of no more is emptied in one go, and is no
- * reason to wake a sleeping loop. A chunk's worth, so that only a push that
- * takes a chunk has to look whether there are more now. */
+ * enough to be no pause. A slot of no more is emptied in one go. */
 #define WHEEL_BATCH CHUNK_ROOM
+
+/* A sleeping loop is woken to empty a slot of more cells than these, once for as
+ * many of them. */
+#ifndef TW_WAKE_CELLS
+#define TW_WAKE_CELLS 4096
+#endif
 
 struct wheel_cascade {
     uint64_t since;   /* the tick at which the last share was taken */
@@ -60,12 +82,14 @@ struct wheel_cascade {
 
 struct wheel {
     uint64_t cursor;                                  /* the tick that is open */
+    uint64_t next_tick;                               /* no slot of level 0 is occupied before it */
     uint64_t cascade_due;                             /* no cascade is due before this tick */
-    uint64_t quiet_until;                             /* nor any slot of level 0 occupied, as far as
-                                                         wheel_look_ahead has seen, nor anything else
-                                                         that wheel_quiet_at_most was told of */
+    bool wakes_more;                                  /* a slot has grown that wheel_wake_for looks at */
+    uint32_t levels;                                  /* a bit for each level that may have cells, and
+                                                         for level 0 */
     uint64_t occupied[TW_LEVELS][WHEEL_WORDS];        /* which slots have cells */
-    struct wheel_cascade cascades[TW_LEVELS];         /* of the levels from 1 */
+    uint64_t far_occupied[FAR_LEVELS];                /* the same beyond the span */
+    struct wheel_cascade cascades[WHEEL_ALL_LEVELS];  /* of the levels from 1 */
     struct bucket slots[WHEEL_ALL_SLOTS];             /* level by level */
 };
 
@@ -75,16 +99,37 @@ void wheel_init(struct wheel *wheel, uint64_t cursor);
 
 TW_INLINE unsigned wheel_level(unsigned slot)
 {
-    return slot / WHEEL_SLOTS;
+    if (TW_LIKELY(slot < WHEEL_NEAR_SLOTS))
+        return slot / WHEEL_SLOTS;
+    return TW_LEVELS + (slot - WHEEL_NEAR_SLOTS) / FAR_SLOTS;
 }
 
 /* How far a tick is shifted to give the number of its slot in this level. */
 TW_INLINE unsigned wheel_shift(unsigned level)
 {
-    return level * TW_LEVEL_BITS;
+    return level <= TW_LEVELS ? level * TW_LEVEL_BITS
+                              : FAR_SHIFT + (level - TW_LEVELS) * FAR_BITS;
 }
 
-/* The slot for a tick after the cursor, or WHEEL_BEYOND. */
+/* Slots of a level. */
+TW_INLINE unsigned wheel_ring(unsigned level)
+{
+    return level < TW_LEVELS ? WHEEL_SLOTS : FAR_SLOTS;
+}
+
+/* The slot of a level with this number. */
+TW_INLINE unsigned wheel_slot_at(unsigned level, uint64_t number)
+{
+    if (TW_LIKELY(level < TW_LEVELS))
+        return level * WHEEL_SLOTS + (unsigned)(number & (WHEEL_SLOTS - 1));
+    return WHEEL_NEAR_SLOTS + (level - TW_LEVELS) * FAR_SLOTS +
+           (unsigned)(number & (FAR_SLOTS - 1));
+}
+
+/* wheel_slot_for a tick beyond the span. */
+unsigned wheel_far_slot_for(const struct wheel *wheel, uint64_t tick);
+
+/* The slot for a tick after the cursor. */
 TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
 {
     TW_ASSERT(tick > wheel->cursor);
@@ -92,20 +137,18 @@ TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
         unsigned shift = wheel_shift(level);
         uint64_t number = tick >> shift;
         if (number - (wheel->cursor >> shift) < WHEEL_SLOTS)
-            return level * WHEEL_SLOTS + (unsigned)(number & (WHEEL_SLOTS - 1));
+            return wheel_slot_at(level, number);
     }
-    return WHEEL_BEYOND;
+    return wheel_far_slot_for(wheel, tick);
 }
-
-/* The slot furthest ahead. */
-unsigned wheel_furthest_slot(const struct wheel *wheel);
 
 /* The number of the slot in its level, counted from tick 0: the inverse of the
  * ring. The slot lies in the window, that is, from the cursor's on. */
 TW_INLINE uint64_t wheel_number(const struct wheel *wheel, unsigned slot)
 {
-    uint64_t base = wheel->cursor >> wheel_shift(wheel_level(slot));
-    return base + ((slot - base) & (WHEEL_SLOTS - 1));
+    unsigned level = wheel_level(slot);
+    uint64_t base = wheel->cursor >> wheel_shift(level);
+    return base + ((slot - base) & (wheel_ring(level) - 1));
 }
 
 /* Whether time enters this occupied slot no later than the tick: then a timer
@@ -121,43 +164,62 @@ TW_INLINE uint64_t wheel_start(unsigned level, uint64_t number)
     return bits_shift_saturated(number, wheel_shift(level));
 }
 
+/* The last tick before time enters slot `number`: it must be empty then. */
+TW_INLINE uint64_t wheel_last_tick(unsigned level, uint64_t number)
+{
+    return wheel_start(level, number) - 1;
+}
+
 /* -------------------------------------------------------------- in and out */
 
 /* wheel_insert where the slot has no chunk with room. */
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
-                             tw_timer *timer);
+                             tw_bare_timer *timer, uint64_t deadline);
 
-/* Puts a timer into a slot that wheel_slot_for gave. Answers whether the slot
- * is now one that a sleeping loop has to be woken for. */
+/* Puts a timer into a slot that wheel_slot_for gave. false: there is no memory. */
 TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
-                            tw_timer *timer)
+                            tw_bare_timer *timer, uint64_t deadline)
 {
     struct bucket *bucket = &wheel->slots[slot];
     if (TW_UNLIKELY(bucket_is_full(bucket)))
-        return wheel_insert_with_chunk(wheel, pool, slot, timer);
-    bucket_push_hot(pool, bucket, timer);
-    return false;
+        return wheel_insert_with_chunk(wheel, pool, slot, timer, deadline);
+    bucket_push_hot(bucket, timer, deadline);
+    return true;
+}
+
+/* The word of the bitmap that a level's slot has its bit in. */
+TW_INLINE uint64_t *wheel_word(struct wheel *wheel, unsigned level, unsigned index)
+{
+    return level < TW_LEVELS ? &wheel->occupied[level][index / 64]
+                             : &wheel->far_occupied[level - TW_LEVELS];
 }
 
 TW_INLINE void wheel_mark_empty(struct wheel *wheel, unsigned slot)
 {
-    unsigned index = slot & (WHEEL_SLOTS - 1);
-    wheel->occupied[wheel_level(slot)][index / 64] &= ~((uint64_t)1 << (index & 63));
+    if (TW_LIKELY(slot < WHEEL_SLOTS)) {
+        wheel->occupied[0][slot / 64] &= ~((uint64_t)1 << (slot & 63));
+        return;
+    }
+    unsigned level = wheel_level(slot), index = slot & (wheel_ring(level) - 1);
+    *wheel_word(wheel, level, index) &= ~((uint64_t)1 << (index & 63));
 }
 
 TW_INLINE void wheel_remove(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
-                            tw_timer *timer)
+                            tw_bare_timer *timer)
 {
     bucket_remove(pool, &wheel->slots[slot], timer);
     if (TW_UNLIKELY(wheel->slots[slot].count == 0))
         wheel_mark_empty(wheel, slot);
 }
 
-/* Takes up to `limit` timers out of a slot, asking for their cache lines, so
- * that all the misses overlap. They still name
- * the slot they had. */
-unsigned wheel_take(struct wheel *wheel, struct chunk_pool *pool, unsigned slot, tw_timer **out,
-                    unsigned limit);
+/* Takes up to `limit` cells out of a slot. The timers still name the slot. */
+TW_INLINE struct cells wheel_take(struct wheel *wheel, unsigned slot, size_t limit)
+{
+    struct cells taken = bucket_take(&wheel->slots[slot], limit);
+    if (wheel->slots[slot].count == 0)
+        wheel_mark_empty(wheel, slot);
+    return taken;
+}
 
 /* ---------------------------------------------------------------- moving on */
 
@@ -170,38 +232,44 @@ TW_INLINE uint64_t wheel_next_number(const struct wheel *wheel, unsigned level)
     return wheel_next_from(wheel, level, (wheel->cursor >> wheel_shift(level)) + 1);
 }
 
-/* The slot of a level with this number. */
-TW_INLINE unsigned wheel_slot_at(unsigned level, uint64_t number)
+/* Works out next_tick afresh: the next occupied slot of level 0. */
+TW_INLINE void wheel_look_ahead(struct wheel *wheel)
 {
-    return level * WHEEL_SLOTS + (unsigned)(number & (WHEEL_SLOTS - 1));
+    wheel->next_tick = wheel_next_number(wheel, 0);
+}
+
+/* Whether nothing happens before this tick, nor in it. */
+TW_INLINE bool wheel_quiet_until(const struct wheel *wheel, uint64_t tick)
+{
+    return tick < wheel->next_tick && tick < wheel->cascade_due;
+}
+
+/* A level was found to have no cells. */
+TW_INLINE void wheel_level_is_empty(struct wheel *wheel, unsigned level)
+{
+    if (level == 0) {
+        wheel->next_tick = WHEEL_NEVER;
+        return;
+    }
+    wheel->cascades[level].due = WHEEL_NEVER;
+    wheel->levels &= ~(1u << level);
 }
 
 /* With the cursor where it now is: how many cells this level's next slot must
- * give up (0: none), and from which slot. To be asked when cascade_due has been
- * reached, from the top level down, and followed by wheel_cascade_done. */
-unsigned wheel_share(const struct wheel *wheel, unsigned level, unsigned *slot);
+ * give up (0: none). */
+uint64_t wheel_share(const struct wheel *wheel, unsigned level);
 
 /* The share was taken: works out when the next one is due. */
 void wheel_cascade_done(struct wheel *wheel, unsigned level);
-
-/* Works out quiet_until afresh. */
-TW_INLINE void wheel_look_ahead(struct wheel *wheel)
-{
-    uint64_t occupied = wheel_next_number(wheel, 0);
-    wheel->quiet_until = occupied < wheel->cascade_due ? occupied : wheel->cascade_due;
-}
-
-/* At this tick there will be something to do. */
-TW_INLINE void wheel_quiet_at_most(struct wheel *wheel, uint64_t tick)
-{
-    if (tick < wheel->quiet_until)
-        wheel->quiet_until = tick;
-}
 
 /* Asks for the cache lines of the timers that a level's next slot gives first. */
 void wheel_prefetch_next(const struct wheel *wheel, unsigned level);
 
 /* Works out cascade_due afresh. */
 void wheel_cascades_done(struct wheel *wheel);
+
+/* The tick at which a sleeping loop is to be woken so that this occupied slot is
+ * emptied in pieces; WHEEL_NEVER: it holds no more than one. */
+uint64_t wheel_wake_for(const struct wheel *wheel, unsigned level, uint64_t number);
 
 #endif

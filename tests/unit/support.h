@@ -63,4 +63,14 @@ static inline tw_timer *timers_new(size_t n)
     return latest[count++ % 64] = timers;
 }
 
+/* The same, bare. */
+static inline tw_bare_timer *bare_timers_new(size_t n)
+{
+    static tw_bare_timer *latest[64];
+    static size_t count;
+    tw_bare_timer *timers = calloc(n ? n : 1, sizeof *timers);
+    cr_assert_not_null(timers);
+    return latest[count++ % 64] = timers;
+}
+
 #endif

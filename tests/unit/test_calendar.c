@@ -82,12 +82,12 @@ Test(calendar, moving_further_out_within_the_wheel_leaves_the_cell)
 {
     begin();
     tw_timer *timer = timers_started(1, now + 20 * TICK);
-    void *place = timer->place_;
-    unsigned slot = timer_slot(timer);
+    void *place = timer->bare_.place_;
+    unsigned slot = timer_slot(&timer->bare_);
     for (uint64_t by = 20 * TICK; by < 4 * SPAN_NS; by = by * 5 / 4)
         start(timer, now + by);
-    cr_assert_eq(timer->place_, place);
-    cr_assert_eq(timer_slot(timer), slot);
+    cr_assert_eq(timer->bare_.place_, place);
+    cr_assert_eq(timer_slot(&timer->bare_), slot);
     cr_assert_eq(calendar->relocated, 0u);
     check();
     tw_loop_free(loop);
@@ -98,7 +98,7 @@ Test(calendar, moving_closer_than_the_slots_visit_leaves_the_slot)
     begin();
     tw_timer *timer = timers_started(1, now + SLOT_NS(1) * 5);
     start(timer, now + 2 * TICK);
-    cr_assert_eq(wheel_level(timer_slot(timer)), 0u);
+    cr_assert_eq(wheel_level(timer_slot(&timer->bare_)), 0u);
     cr_assert_eq(calendar->relocated, 1u);
     now += 2 * TICK;
     cr_assert_eq(tw_run(loop), 1u);
@@ -111,7 +111,7 @@ Test(calendar, moving_closer_within_the_slot_leaves_the_cell)
     begin();
     uint64_t begins = (now / SLOT_NS(1) + 4) * SLOT_NS(1);
     tw_timer *timer = timers_started(1, begins + SLOT_NS(1) - 1);
-    cr_assert_eq(wheel_level(timer_slot(timer)), 1u);
+    cr_assert_eq(wheel_level(timer_slot(&timer->bare_)), 1u);
     start(timer, begins);
     cr_assert_eq(calendar->relocated, 0u);
     sleep_through(5);
@@ -125,7 +125,7 @@ Test(calendar, timer_moved_lazily_beyond_the_span_is_visited_and_kept)
     start(timer, now + 3 * SPAN_NS);
     now += 2 * TICK;
     cr_assert_eq(tw_run(loop), 0u);
-    cr_assert_eq(calendar->heap.count, 1u);
+    cr_assert_eq(stats().overflow, 1u);
     check();
     sleep_through(100);
     cr_assert_eq(fired, 1u);
@@ -149,13 +149,13 @@ Test(calendar, parked_timers_start_again_in_the_same_cell)
 {
     begin();
     tw_timer *timer = timers_started(1, now + 50 * TICK);
-    void *place = timer->place_;
+    void *place = timer->bare_.place_;
     tw_timer_park(loop, timer);
     cr_assert_eq(stats().parked, 1u);
     cr_assert_eq(tw_next_ns(loop), UINT64_MAX);
     start(timer, now + 60 * TICK);
     cr_assert_eq(stats().parked, 0u);
-    cr_assert_eq(timer->place_, place);
+    cr_assert_eq(timer->bare_.place_, place);
     check();
     tw_loop_free(loop);
 }
@@ -174,18 +174,18 @@ Test(calendar, visit_drops_the_cells_of_parked_timers)
     cr_assert_eq(stats().parked, (size_t)N);
     cr_assert_eq(tw_advance(loop, now + SPAN_NS * 4), 0u);
     cr_assert_eq(stats().parked, 0u);
-    cr_assert_eq(calendar->cells.cells, 0u);
     for (size_t i = 0; i < N; i++)
-        cr_assert_not(timer_placed(&timers[i]));
+        cr_assert_not(timer_placed(&timers[i].bare_));
     check();
     tw_loop_free(loop);
 }
 
-Test(calendar, parked_tops_of_the_heap_do_not_wake_the_loop)
+Test(calendar, parked_timers_beyond_the_span_do_not_wake_the_loop)
 {
     begin();
     tw_timer *timers = timers_started(3, now + SPAN_NS * 2);
     start(&timers[2], now + SPAN_NS * 5);
+    cr_assert_eq(tw_next_ns(loop), now + SPAN_NS * 2);
     tw_timer_park(loop, &timers[0]);
     tw_timer_park(loop, &timers[1]);
     cr_assert_eq(tw_next_ns(loop), now + SPAN_NS * 5);
@@ -195,58 +195,93 @@ Test(calendar, parked_tops_of_the_heap_do_not_wake_the_loop)
 
 /* ---------------------------------------------------------------- no memory */
 
-Test(calendar, without_memory_for_the_heap_a_move_waits_in_the_furthest_slot)
+/* Takes every chunk that can be had without memory. */
+static size_t take_all_chunks(void)
+{
+    size_t taken = 0;
+    allocations_left = 0;
+    while (chunk_take(&calendar->cells))
+        taken++;
+    return taken;
+}
+
+Test(calendar, without_memory_a_move_spills_and_is_still_exact)
 {
     begin();
-    tw_timer *timer = timers_started(1, now + 2 * TICK);
-    uint64_t deadline = now + SPAN_NS * 3;
-    allocations_left = 0;
-    now += 2 * TICK - 1;
-    start(timer, deadline); /* lazily; the visit finds it beyond the span */
-    now++;
+    tw_timer *timers = timers_started(3, now + 2 * TICK);
+    take_all_chunks();
+    start(&timers[0], now + SPAN_NS * 3);
+    start(&timers[1], now + TICK); /* closer: it cannot stay */
+    cr_assert_eq(timer_slot(&timers[1].bare_), (unsigned)SLOT_SPILL);
+    start(&timers[1], now + TICK + 5);
+    cr_assert_eq(tw_next_ns(loop), now + TICK + 5);
+    now += TICK + 4;
     cr_assert_eq(tw_run(loop), 0u);
-    cr_assert_eq(calendar->heap.count, 0u);
-    cr_assert_eq(timer_slot(timer), wheel_furthest_slot(&calendar->wheel));
-    check();
+    now++;
+    cr_assert_eq(tw_run(loop), 1u);
+    cr_assert_null(calendar->spill);
     sleep_through(1000);
-    cr_assert_eq(now, deadline);
+    cr_assert_eq(fired, 3u);
     tw_loop_free(loop);
 }
 
-Test(calendar, without_memory_a_start_beyond_the_span_fails_and_changes_nothing)
+Test(calendar, spilled_timers_are_parked_stopped_shown_and_dropped)
+{
+    begin();
+    tw_timer *timers = timers_started(5, now + 20 * TICK);
+    take_all_chunks();
+    for (uint64_t i = 0; i < 4; i++)
+        start(&timers[i], now + (9 - i) * TICK);
+    cr_assert_eq(calendar->spill, &timers[3].bare_, "in order");
+    tw_timer_park(loop, &timers[3]);
+    cr_assert_not(timer_placed(&timers[3].bare_));
+    tw_timer_stop(loop, &timers[1]);
+    cr_assert_eq(tw_pending_count(loop), 3u);
+    cr_assert_eq(calendar_earliest_ns(calendar), now + 7 * TICK);
+    tw_loop_free(loop);
+    for (int i = 0; i < 5; i++)
+        cr_assert_not(timer_placed(&timers[i].bare_));
+}
+
+Test(calendar, without_memory_a_start_fails_and_changes_nothing)
 {
     begin();
     tw_timer near, far;
     tw_timer_init(&near, count, NULL);
     tw_timer_init(&far, count, NULL);
     start(&near, now + TICK * 3);
-    size_t cells = calendar->cells.cells;
-    allocations_left = 0;
-    errno = 0;
-    cr_assert_eq(tw_timer_start_at_ns(loop, &far, now + SPAN_NS * 2), -1);
-    cr_assert_eq(errno, ENOMEM);
-    cr_assert_not(tw_timer_active(&far));
-    cr_assert_eq(calendar->cells.cells, cells);
-    check();
+    take_all_chunks();
+    const uint64_t delays[] = {0, 5 * TICK, SLOT_NS(1) * 5, SPAN_NS * 2};
+    for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
+        errno = 0;
+        cr_assert_eq(tw_timer_start_at_ns(loop, &far, now + delays[i]), -1);
+        cr_assert_eq(errno, ENOMEM);
+        cr_assert_not(tw_timer_active(&far));
+    }
+    cr_assert_eq(tw_next_ns(loop), now + TICK * 3);
+    sleep_through(2);
     tw_loop_free(loop);
 }
 
-/* Empty cells that cancelled soon calls have left are room, if it comes to that. */
-Test(calendar, without_memory_empty_cells_of_queues_are_used_again)
+/* Of timers that were started while memory was there, whatever they do. */
+Test(calendar, reserved_timers_start_without_memory)
 {
+    enum { N = 500 };
     begin();
-    tw_timer first;
-    tw_timer_init(&first, count, NULL);
-    start(&first, now + 5 * TICK);
-    cr_assert_eq(tw_reserve(loop, 100), 0);
+    struct chance chance = {22};
+    tw_timer *timers = timers_new(N);
+    cr_assert_eq(tw_reserve_embedded(loop, N), 0);
     allocations_left = 0;
-    for (size_t i = 0; i < 20 * calendar->cells.room; i++) {
-        tw_handle handle = tw_call_soon(loop, count, NULL);
-        REQUIRE(handle != 0);
-        REQUIRE(tw_cancel(loop, handle));
+    for (int i = 0; i < 20 * N; i++) {
+        tw_timer *timer = &timers[chance_below(&chance, N)];
+        if (!timer->callback_)
+            tw_timer_init(timer, count, NULL);
+        start(timer, now + chance_magnitude(&chance, 50));
+        if (chance_one_in(&chance, 50))
+            now += chance_magnitude(&chance, 16), tw_run(loop);
+        REQUIRE(!calendar->spill);
     }
     check();
-    cr_assert_leq(calendar->cells.cells, calendar->cells.room);
     tw_loop_free(loop);
 }
 
@@ -278,10 +313,9 @@ Test(calendar, due_timers_are_moved_within_a_run_without_memory)
     struct movers movers = {.n = 0};
     tw_timer_init(&mover, move_all, &movers);
     start(&mover, now + 3 * TICK);
-    movers.n = calendar->cells.room - 1; /* all cells there are */
+    movers.n = 300;
     movers.timers = timers_started(movers.n, now + 3 * TICK);
-    cr_assert_eq(calendar->cells.cells, calendar->cells.room);
-    allocations_left = 0;
+    take_all_chunks();
     now += 3 * TICK;
     cr_assert_eq(tw_run(loop), 1u);
     check();
@@ -354,21 +388,21 @@ Test(calendar, slot_whose_timers_have_all_moved_on_is_harmless)
     tw_loop_free(loop);
 }
 
-/* --------------------------------------------------------------- the heap */
+/* ------------------------------------------------------------ beyond the span */
 
 /* One timer comes into reach alone and may wait; then a crowd comes into reach
  * behind it, just before the lone one's last tick. */
-Test(calendar, crowd_behind_a_lone_timer_of_the_heap_comes_in_evenly)
+Test(calendar, burst_behind_a_lone_timer_comes_in_evenly)
 {
     enum { N = 20000 };
     begin();
     const uint64_t top = SLOT_NS(TW_LEVELS - 1);
     uint64_t base = now / top * top;
-    tw_timer *lone = timers_started(1, base + WHEEL_SLOTS * top);
+    timers_started(1, base + WHEEL_SLOTS * top);
     now = base + 5 * top;
     tw_run(loop);
     tw_timer *crowd = timers_started(N, base + (2 * WHEEL_SLOTS - 3) * top);
-    cr_assert_eq(calendar->heap.count, N + (size_t)(timer_slot(lone) == SLOT_HEAP));
+    cr_assert_geq(stats().overflow, (size_t)N);
     for (unsigned i = 0; tw_pending_count(loop) > 0; i++) {
         now = tw_next_ns(loop);
         tw_run(loop);
@@ -379,5 +413,123 @@ Test(calendar, crowd_behind_a_lone_timer_of_the_heap_comes_in_evenly)
     cr_assert_leq(stats().moved_max, 4 * even + 2 * WHEEL_BATCH);
     cr_assert_eq(fired, N + 1u);
     free(crowd);
+    tw_loop_free(loop);
+}
+
+/* ------------------------------------------------------------- bounded runs */
+
+/* A bounded run reads no more than its share and no timer is given out before all
+ * that may come before it. */
+static void expect_bounded(uint64_t from, uint64_t over)
+{
+    const size_t n = 10 * CALENDAR_SHORT;
+    struct chance chance = {23};
+    begin();
+    tw_timer *timers = timers_new(n);
+    for (size_t i = 0; i < n; i++) {
+        tw_timer_init(&timers[i], count, NULL);
+        start(&timers[i], from + chance_below(&chance, over));
+    }
+    now = from + over;
+    uint64_t visited = stats().visited;
+    while (fired < n) {
+        size_t made = tw_run_max(loop, 100);
+        uint64_t read = stats().visited - visited;
+        visited += read;
+        REQUIRE(read <= CALENDAR_SHORT + READY_BATCH);
+        REQUIRE(made > 0 || read > 0); /* it goes on */
+        REQUIRE(made == 0 || fired % 10 || tw_check(loop) == NULL);
+        REQUIRE(tw_next_ns(loop) <= now || fired == n);
+    }
+    tw_loop_free(loop);
+    free(timers);
+}
+
+Test(calendar, bounded_run_of_one_deadline)
+{
+    expect_bounded(1000 * TICK + 5000 * TICK, 1);
+}
+
+Test(calendar, bounded_run_of_one_tick_in_any_order)
+{
+    expect_bounded(1000 * TICK + 5000 * TICK, TICK);
+}
+
+Test(calendar, bounded_run_of_what_was_started_in_the_past)
+{
+    expect_bounded(0, 1000 * TICK);
+}
+
+Test(calendar, bounded_run_over_many_slots)
+{
+    expect_bounded(1000 * TICK + SLOT_NS(TW_LEVELS - 1), SLOT_NS(TW_LEVELS - 1) * 3);
+}
+
+Test(calendar, unbounded_run_finishes_what_a_bounded_one_began)
+{
+    const size_t n = 3 * CALENDAR_SHORT;
+    begin();
+    tw_timer *timers = timers_started(n, now + 3 * TICK);
+    now += 3 * TICK;
+    cr_assert_eq(tw_run_max(loop, 5), 0u);
+    cr_assert(calendar->opening);
+    check();
+    tw_timer_stop(loop, &timers[0]);
+    tw_timer_stop(loop, &timers[n - 1]);
+    start(&timers[1], now + 2 * TICK);
+    cr_assert_eq(calendar_earliest_ns(calendar), now);
+    cr_assert_eq(tw_run(loop), n - 3);
+    check();
+    sleep_through(3);
+    tw_loop_free(loop);
+}
+
+Test(calendar, loop_is_freed_while_a_tick_is_being_opened)
+{
+    const size_t n = 3 * CALENDAR_SHORT;
+    begin();
+    tw_timer *timers = timers_started(n, now + 3 * TICK);
+    now += 3 * TICK;
+    cr_assert_eq(tw_run_max(loop, 5), 0u);
+    tw_loop_free(loop);
+    for (size_t i = 0; i < n; i++)
+        REQUIRE(!timer_placed(&timers[i].bare_));
+    cr_assert_eq(fired, 0u);
+}
+
+/* -------------------------------------------------------------------- trimming */
+
+Test(calendar, trimming_gives_back_what_pending_timers_do_not_need)
+{
+    enum { N = 100000 };
+    begin();
+    struct chance chance = {24};
+    tw_timer *timers = timers_new(N);
+    for (size_t i = 0; i < N; i++) {
+        tw_timer_init(&timers[i], count, NULL);
+        start(&timers[i], now + 2 * TICK + chance_magnitude(&chance, 50));
+    }
+    now += TICK;
+    tw_run(loop);
+    size_t peak = stats().bytes, kept = 0;
+    for (size_t i = 0; i < N; i++) {
+        if (i % 100 == 0)
+            kept += tw_timer_active(&timers[i]);
+        else if (i % 2)
+            tw_timer_stop(loop, &timers[i]);
+        else
+            tw_timer_park(loop, &timers[i]);
+    }
+    calendar_trim(calendar);
+    check();
+    cr_assert_eq(stats().parked, 0u);
+    cr_assert_lt(stats().bytes, peak / 2);
+    cr_assert_eq(tw_pending_count(loop), kept);
+    sleep_through(100000);
+    calendar_trim(calendar);
+    cr_assert_eq(calendar->cells.total, 0u);
+    check();
+    start(&timers[0], now + 5 * TICK);
+    sleep_through(3);
     tw_loop_free(loop);
 }

@@ -1,5 +1,4 @@
-/* chunk: buckets and queues over the borders of chunks, and the promise that
- * chunks never run out. */
+/* chunk: buckets and queues over the borders of chunks, and room for them. */
 #include "support.h"
 
 static struct memory memory;
@@ -8,9 +7,13 @@ static struct chunk_pool pool;
 static void begin(size_t containers, size_t cells)
 {
     memory = unit_memory();
-    chunk_pool_init(&pool, &memory, containers);
-    cr_assert_eq(chunk_pool_reserve(&pool, cells, false), 0);
-    cr_assert_geq(pool.room, cells);
+    chunk_pool_init(&pool, &memory);
+    cr_assert_eq(chunk_pool_reserve(&pool, cells, containers, false), 0);
+}
+
+static void push(struct bucket *bucket, tw_bare_timer *timer)
+{
+    REQUIRE(bucket_push(&pool, bucket, timer, timer->deadline_));
 }
 
 /* Walks the bucket from the top: every cell and its timer point at each other,
@@ -18,15 +21,12 @@ static void begin(size_t containers, size_t cells)
 static size_t walk_bucket(const struct bucket *bucket)
 {
     size_t cells = 0;
-    tw_timer **cell = bucket->count > 0 ? bucket->end - 1 : NULL;
-    for (uint32_t left = bucket->count; left > 0; left--) {
+    for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell)) {
         REQUIRE((*cell)->place_ == cell);
+        REQUIRE(bucket->earliest <= (*cell)->deadline_);
         cells++;
-        if (left > 1)
-            cell = bucket_below(cell);
-        else
-            REQUIRE(chunk_begins_at(cell) && chunk_of(cell)->link == NULL);
     }
+    REQUIRE(cells == bucket->count);
     return cells;
 }
 
@@ -42,20 +42,18 @@ Test(chunk, bucket_gives_back_what_was_pushed_last_first)
 {
     enum { N = 3 * CHUNK_ROOM + 1 };
     begin(4, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     struct bucket bucket = {0};
     for (uint32_t i = 0; i < N; i++) {
-        bucket_push(&pool, &bucket, &timers[i]);
+        push(&bucket, &timers[i]);
         cr_assert_eq(walk_bucket(&bucket), i + 1);
     }
-    cr_assert_eq(pool.cells, (size_t)N);
     for (uint32_t i = N; i-- > 0;) {
         cr_assert_eq(bucket_pop(&pool, &bucket), &timers[i]);
         cr_assert_eq(walk_bucket(&bucket), i);
     }
     cr_assert_null(bucket.end, "an empty bucket holds no chunk");
     cr_assert_eq(free_chunks(), 4u);
-    cr_assert_eq(pool.cells, 0u);
     chunk_pool_free(&pool);
     cr_assert_eq(memory.bytes, 0u);
 }
@@ -64,10 +62,10 @@ Test(chunk, removal_moves_the_top_cell_into_the_hole)
 {
     enum { N = 2 * CHUNK_ROOM + 2 };
     begin(4, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     struct bucket bucket = {0};
     for (int i = 0; i < N; i++)
-        bucket_push(&pool, &bucket, &timers[i]);
+        push(&bucket, &timers[i]);
     void *hole = timers[1].place_;
     bucket_remove(&pool, &bucket, &timers[1]);
     cr_assert_eq(timers[N - 1].place_, hole);
@@ -81,10 +79,10 @@ Test(chunk, removal_of_the_top_cell_is_a_pop)
 {
     enum { N = CHUNK_ROOM + 1 };
     begin(4, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     struct bucket bucket = {0};
     for (int i = 0; i < N; i++)
-        bucket_push(&pool, &bucket, &timers[i]);
+        push(&bucket, &timers[i]);
     bucket_remove(&pool, &bucket, &timers[N - 1]);
     cr_assert_eq(walk_bucket(&bucket), (size_t)CHUNK_ROOM);
     cr_assert_eq(free_chunks(), 1u, "the chunk it was alone in is given back");
@@ -95,7 +93,7 @@ Test(chunk, buckets_under_random_pushes_and_removals_hold_the_right_timers)
 {
     enum { N = 20 * CHUNK_ROOM, BUCKETS = 5 };
     begin(BUCKETS, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     int where[N];
     struct bucket buckets[BUCKETS] = {{0}};
     struct chance chance = {7};
@@ -107,15 +105,17 @@ Test(chunk, buckets_under_random_pushes_and_removals_hold_the_right_timers)
             where[n] = -1;
         } else {
             where[n] = (int)chance_below(&chance, BUCKETS);
-            bucket_push(&pool, &buckets[where[n]], &timers[n]);
+            push(&buckets[where[n]], &timers[n]);
         }
     }
-    size_t cells = 0;
+    size_t cells = 0, placed = 0;
     for (int b = 0; b < BUCKETS; b++)
         cells += walk_bucket(&buckets[b]);
-    cr_assert_eq(cells, pool.cells);
     for (int n = 0; n < N; n++)
-        REQUIRE(where[n] < 0 || *(tw_timer **)timers[n].place_ == &timers[n]);
+        placed += where[n] >= 0;
+    cr_assert_eq(cells, placed);
+    for (int n = 0; n < N; n++)
+        REQUIRE(where[n] < 0 || *(tw_bare_timer **)timers[n].place_ == &timers[n]);
     chunk_pool_free(&pool);
 }
 
@@ -123,11 +123,11 @@ Test(chunk, queue_is_first_in_first_out_over_chunks)
 {
     enum { N = 3 * CHUNK_ROOM + 1 };
     begin(4, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     struct queue queue = {0};
     for (int round = 0; round < 5; round++) { /* the head moves on by one more each time */
         for (int i = 0; i < N; i++)
-            queue_push(&pool, &queue, &timers[i]);
+            REQUIRE(queue_push(&pool, &queue, &timers[i]));
         for (int i = 0; i < N; i++)
             REQUIRE(queue_pop(&pool, &queue) == &timers[i]);
         REQUIRE(!queue_first(&pool, &queue) && !queue.head && queue.count == 0);
@@ -140,21 +140,21 @@ Test(chunk, removed_from_a_queue_leaves_an_empty_cell_that_is_skipped)
 {
     enum { N = 2 * CHUNK_ROOM };
     begin(4, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     struct queue queue = {0};
     for (int i = 0; i < N; i++)
-        queue_push(&pool, &queue, &timers[i]);
+        REQUIRE(queue_push(&pool, &queue, &timers[i]));
     for (int i = 0; i < N; i++) {
         if (i % CHUNK_ROOM != CHUNK_ROOM - 1)
             queue_remove(&timers[i]);
     }
-    cr_assert_eq(pool.cells, (size_t)N, "empty cells count until they are skipped");
+    cr_assert_eq(queue.count, (size_t)N, "empty cells count until they are skipped");
     cr_assert_eq(queue_first(&pool, &queue), &timers[CHUNK_ROOM - 1]);
     queue_pop(&pool, &queue);
     cr_assert_eq(queue_first(&pool, &queue), &timers[N - 1]);
     queue_pop(&pool, &queue);
     cr_assert_null(queue_first(&pool, &queue));
-    cr_assert_eq(pool.cells, 0u);
+    cr_assert_eq(queue.count, 0u);
     chunk_pool_free(&pool);
 }
 
@@ -162,17 +162,16 @@ Test(chunk, compacting_a_queue_keeps_order_and_gives_up_empty_cells)
 {
     enum { N = 5 * CHUNK_ROOM };
     begin(4, N);
-    tw_timer *timers = timers_new(N);
+    tw_bare_timer *timers = bare_timers_new(N);
     struct queue queue = {0};
     for (int i = 0; i < N; i++)
-        queue_push(&pool, &queue, &timers[i]);
+        REQUIRE(queue_push(&pool, &queue, &timers[i]));
     for (int i = 0; i < N; i++) {
         if (i % 3 != 0)
             queue_remove(&timers[i]);
     }
     queue_compact(&pool, &queue);
     cr_assert_eq(queue.count, (size_t)(N + 2) / 3);
-    cr_assert_eq(pool.cells, queue.count);
     for (int i = 0; i < N; i += 3)
         REQUIRE(queue_pop(&pool, &queue) == &timers[i]);
     queue_compact(&pool, &queue); /* an empty one stays empty */
@@ -180,26 +179,25 @@ Test(chunk, compacting_a_queue_keeps_order_and_gives_up_empty_cells)
     chunk_pool_free(&pool);
 }
 
-/* As many cells as there is room for, `spread` buckets with one cell more than
- * fills their chunks, as many as there can be: the worst case. Taking a chunk
- * too many would run over the last slab, which an assertion or the allocator
- * would notice. */
-static void fill_to_room(size_t containers, size_t reserve, size_t spread)
+/* Reserved cells, in as many buckets as were reserved for with one cell more than
+ * fills their chunks: the worst case takes no more memory. */
+static void fill_to_room(size_t containers, size_t cells, size_t spread)
 {
-    begin(containers, reserve);
-    size_t cells = pool.room, chunks = 0, used = 0;
-    tw_timer *timers = timers_new(cells);
+    begin(containers, cells);
+    size_t used = 0, before = allocations;
+    tw_bare_timer *timers = bare_timers_new(cells);
     struct bucket *buckets = calloc(containers, sizeof *buckets);
     for (size_t b = 0; b < spread && used < cells; b++, used++)
-        bucket_push(&pool, &buckets[b], &timers[used]);
+        push(&buckets[b], &timers[used]);
     for (size_t b = 0; used < cells; b = (b + 1) % spread) {
         for (int i = 0; i < CHUNK_ROOM && used < cells; i++, used++)
-            bucket_push(&pool, &buckets[b], &timers[used]);
+            push(&buckets[b], &timers[used]);
     }
-    REQUIRE(pool.cells == pool.room);
+    REQUIRE(allocations == before);
+    used = 0;
     for (size_t b = 0; b < spread; b++)
-        chunks += (walk_bucket(&buckets[b]) + CHUNK_ROOM - 1) / CHUNK_ROOM;
-    REQUIRE(chunks <= pool.total);
+        used += walk_bucket(&buckets[b]);
+    REQUIRE(used == cells);
     chunk_pool_free(&pool);
     REQUIRE(memory.bytes == 0);
     free(buckets);
@@ -225,28 +223,89 @@ Test(chunk, room_is_not_much_more_chunks_than_cells_need)
     chunk_pool_free(&pool);
 }
 
-Test(chunk, growing_makes_room_and_failing_to_changes_nothing)
+Test(chunk, earliest_is_lowered_by_pushes_and_begins_anew_with_an_empty_bucket)
 {
-    begin(10, 0);
-    for (int i = 0; i < 20; i++) {
-        size_t room = pool.room;
-        pool.cells = room; /* all in use */
-        cr_assert_eq(chunk_pool_grow(&pool), 0);
-        cr_assert_gt(pool.room, room);
-    }
-    struct chunk_pool before = pool;
-    pool.cells = before.cells = pool.room;
-    allocations_left = 0;
-    cr_assert_eq(chunk_pool_grow(&pool), -1);
-    cr_assert_arr_eq(&pool, &before, sizeof pool);
+    begin(1, 10);
+    tw_bare_timer *timers = bare_timers_new(3);
+    struct bucket bucket = {0};
+    timers[0].deadline_ = 50, timers[1].deadline_ = 20, timers[2].deadline_ = 70;
+    for (int i = 0; i < 3; i++)
+        push(&bucket, &timers[i]);
+    cr_assert_eq(bucket.earliest, 20u);
+    bucket_remove(&pool, &bucket, &timers[1]);
+    cr_assert_eq(bucket.earliest, 20u, "a removal does not look for another");
+    bucket_remove(&pool, &bucket, &timers[0]);
+    bucket_remove(&pool, &bucket, &timers[2]);
+    push(&bucket, &timers[2]);
+    cr_assert_eq(bucket.earliest, 70u);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, cells_taken_at_once_come_from_one_chunk_and_the_top)
+{
+    enum { N = CHUNK_ROOM + 2 };
+    begin(2, N);
+    tw_bare_timer *timers = bare_timers_new(N);
+    struct bucket bucket = {0};
+    for (int i = 0; i < N; i++)
+        push(&bucket, &timers[i]);
+    struct cells taken = bucket_take(&bucket, N);
+    cr_assert_eq(taken.count, 2u);
+    cr_assert_eq(taken.first[1], &timers[N - 1]);
+    cr_assert_not_null(taken.emptied);
+    chunk_give(&pool, taken.emptied);
+    taken = bucket_take(&bucket, 2);
+    cr_assert(taken.count == 2 && !taken.emptied && taken.first[1] == &timers[CHUNK_ROOM - 1]);
+    cr_assert_eq(walk_bucket(&bucket), (size_t)CHUNK_ROOM - 2);
+    taken = bucket_take(&bucket, 0);
+    cr_assert_null(taken.first);
+    chunk_pool_free(&pool);
+}
+
+Test(chunk, growing_takes_memory_and_failing_to_changes_nothing)
+{
+    enum { N = 100 * CHUNK_ROOM };
+    begin(1, 0);
+    tw_bare_timer *timers = bare_timers_new(N);
+    struct bucket bucket = {0};
+    allocations_left = 1;
+    size_t pushed = 0;
+    while (bucket_push(&pool, &bucket, &timers[pushed], 0))
+        REQUIRE(++pushed < N);
+    cr_assert_eq(walk_bucket(&bucket), pushed);
+    cr_assert_null(timers[pushed].place_);
+    unsigned kept = 0;
+    for (const struct chunk *chunk = pool.kept; chunk; chunk = chunk->link)
+        kept++;
+    cr_assert_eq(kept, (unsigned)CHUNK_KEPT, "a push takes none of those that are kept");
+    allocations_left = -1;
+    cr_assert(bucket_push(&pool, &bucket, &timers[pushed], 0));
     chunk_pool_free(&pool);
     cr_assert_eq(memory.bytes, 0u);
+}
+
+Test(chunk, compacting_a_full_pool_takes_the_chunks_that_are_kept)
+{
+    enum { N = 200 * CHUNK_ROOM };
+    begin(1, 0);
+    tw_bare_timer *timers = bare_timers_new(N);
+    struct queue queue = {0};
+    allocations_left = 1;
+    size_t pushed = 0;
+    while (queue_push(&pool, &queue, &timers[pushed]))
+        REQUIRE(++pushed < N);
+    queue_compact(&pool, &queue);
+    cr_assert_eq(queue.count, pushed);
+    for (size_t i = 0; i < pushed; i++)
+        REQUIRE(queue_pop(&pool, &queue) == &timers[i]);
+    chunk_pool_free(&pool);
 }
 
 Test(chunk, reserve_of_more_than_can_be_is_refused)
 {
     begin(10, 0);
-    cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX, false), -1);
-    cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX / CHUNK_BYTES, false), -1);
+    cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX, 10, false), -1);
+    cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX / CHUNK_BYTES, 10, false), -1);
+    chunk_pool_free(&pool);
     cr_assert_eq(memory.bytes, 0u);
 }

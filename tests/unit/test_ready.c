@@ -1,21 +1,21 @@
-/* ready: runs, their merging, and sorting without memory. */
+/* ready: runs, their merging, and joining those of a burst. */
 #include "support.h"
 
-enum { N = 2000, CROWD = 10000, SLOT = 7 };
+enum { N = 2000, BURST = 3 * READY_BATCH, SLOT = 7 };
 
 static struct memory memory;
 static struct chunk_pool pool;
 static struct ready ready;
-static tw_timer *timers;
+static tw_bare_timer *timers;
 
 static void begin_with(size_t n)
 {
     allocations_left = -1;
     memory = unit_memory();
-    chunk_pool_init(&pool, &memory, 20);
-    cr_assert_eq(chunk_pool_reserve(&pool, n, false), 0);
-    ready_init(&ready, &memory, SLOT);
-    timers = timers_new(n);
+    chunk_pool_init(&pool, &memory);
+    cr_assert_eq(chunk_pool_reserve(&pool, n, 2000, false), 0);
+    ready_init(&ready, &memory, SLOT, true);
+    timers = bare_timers_new(n);
     for (size_t i = 0; i < n; i++)
         timer_set_sequence(&timers[i], i * TIMER_SEQUENCE_ONE);
 }
@@ -32,49 +32,70 @@ static void end(void)
     cr_assert_eq(memory.bytes, 0u);
 }
 
-/* Each run is in order, with its timers' places right; each is more than twice
- * as large as the next. */
+/* Each run is in order, with its timers' places right, and known by its first; the
+ * runs are a heap. */
 static void walk(void)
 {
-    for (unsigned i = 0; i < ready.runs; i++) {
-        const tw_timer *last = NULL;
-        tw_timer **cell = ready.run[i].head;
-        for (size_t left = ready.run[i].count; left > 0; left--, cell++) {
-            if (chunk_ends_at(cell))
-                cell = chunk_of(cell - 1)->link->cells;
+    for (size_t i = 0; i < ready.count; i++) {
+        const struct ready_run *run = &ready.runs[i];
+        const tw_bare_timer *last = NULL;
+        for (tw_bare_timer **cell = run->queue.head; cell; cell = queue_after(&run->queue, cell)) {
             if (!*cell)
                 continue;
             REQUIRE((*cell)->place_ == cell && timer_slot(*cell) == SLOT);
             REQUIRE(!last || timer_before(last, *cell));
             last = *cell;
         }
+        if (i > 0)
+            REQUIRE(ready.runs[(i - 1) / 2].deadline <= run->deadline);
     }
-    REQUIRE(ready.runs < READY_RUNS);
+}
+
+/* Entries of n timers in order, and chunks enough for them. */
+static struct sort_entry *entries_of(size_t from, size_t n)
+{
+    struct sort_entry *entries = malloc(2 * n * sizeof *entries);
+    for (size_t i = 0; i < n; i++) {
+        tw_bare_timer *timer = &timers[from + i];
+        entries[i] = (struct sort_entry){timer->deadline_, timer_sequence(timer), timer};
+    }
+    sort_entries(entries, n, entries + n);
+    return entries;
+}
+
+static struct chunk *chunks_for_timers(size_t n)
+{
+    struct chunk *chunks = NULL;
+    for (size_t i = 0; i < n / CHUNK_ROOM + 1; i++) {
+        struct chunk *chunk = chunk_take(&pool);
+        REQUIRE(chunk != NULL);
+        chunk->link = chunks;
+        chunks = chunk;
+    }
+    return chunks;
 }
 
 static void add_run(size_t from, size_t n, struct chance *chance)
 {
-    ready_expect(&ready, &pool, n);
-    for (size_t i = from; i < from + n; i++) {
+    for (size_t i = from; i < from + n; i++)
         timers[i].deadline_ = chance_below(chance, 50);
-        ready_collect(&ready, &pool, &timers[i]);
-    }
-    ready_sort(&ready, &pool);
+    struct sort_entry *entries = entries_of(from, n);
+    ready_add_sorted(&ready, &pool, entries, n, chunks_for_timers(n));
+    free(entries);
     walk();
 }
 
 static size_t pop_all(void)
 {
     size_t popped = 0;
-    const tw_timer *last = NULL, *timer;
+    const tw_bare_timer *last = NULL, *timer;
     while ((timer = ready_peek(&ready, &pool)) != NULL) {
         REQUIRE(!last || timer_before(last, timer));
         last = timer;
         ready_pop(&ready, &pool);
         popped++;
     }
-    cr_assert_eq(ready.runs, 0u);
-    cr_assert_eq(pool.cells, 0u);
+    cr_assert_eq(ready.count, 0u);
     return popped;
 }
 
@@ -97,16 +118,43 @@ Test(ready, runs_of_any_size_come_out_as_one_order)
     }
 }
 
-Test(ready, each_run_is_more_than_twice_the_next)
+Test(ready, short_runs_are_merged_so_that_there_are_few)
 {
+    enum { MANY = READY_BATCH < N ? READY_BATCH : N };
     struct chance chance = {11};
     begin();
-    for (size_t used = 0; used < N; used++) {
+    for (size_t used = 0; used < MANY; used++) {
         add_run(used, 1, &chance);
-        for (unsigned i = 1; i < ready.runs; i++)
-            REQUIRE(ready.run[i - 1].count > 2 * ready.run[i].count);
+        REQUIRE(ready.count <= READY_FEW);
     }
-    cr_assert_eq(pop_all(), (size_t)N);
+    cr_assert_eq(pop_all(), (size_t)MANY);
+    end();
+}
+
+Test(ready, long_runs_are_not_merged)
+{
+    enum { RUNS = 40 };
+    struct chance chance = {15};
+    begin_with(RUNS * READY_BATCH);
+    for (size_t i = 0; i < RUNS; i++)
+        add_run(i * READY_BATCH, READY_BATCH, &chance);
+    cr_assert_eq(ready.count, (size_t)RUNS);
+    cr_assert_eq(pop_all(), (size_t)RUNS * READY_BATCH);
+    ready_trim(&ready);
+    cr_assert_eq(ready.runs, ready.few);
+    end();
+}
+
+Test(ready, without_room_for_another_run_two_are_merged)
+{
+    enum { RUNS = 2 * READY_FEW };
+    struct chance chance = {16};
+    begin_with(RUNS * READY_BATCH);
+    allocations_left = 0;
+    for (size_t i = 0; i < RUNS; i++)
+        add_run(i * READY_BATCH, READY_BATCH, &chance);
+    cr_assert_eq(ready.count, (size_t)READY_FEW);
+    cr_assert_eq(pop_all(), (size_t)RUNS * READY_BATCH);
     end();
 }
 
@@ -120,105 +168,79 @@ Test(ready, removed_timers_are_skipped_and_their_runs_dropped)
         if (i % 10 != 3)
             queue_remove(&timers[i]);
     }
-    cr_assert_eq(pool.cells, 120u);
     ready_compact(&ready, &pool);
-    cr_assert_eq(pool.cells, 12u, "compacting gives up the empty cells");
+    size_t cells = 0;
+    for (size_t i = 0; i < ready.count; i++)
+        cells += ready.runs[i].queue.count;
+    cr_assert_eq(cells, 12u, "compacting gives up the empty cells");
     walk();
     cr_assert_eq(pop_all(), 12u);
     add_run(0, 30, &chance);
     for (size_t i = 0; i < 30; i++)
         queue_remove(&timers[i]);
     cr_assert_null(ready_peek(&ready, &pool));
-    cr_assert_eq(pool.cells, 0u);
+    add_run(0, 30, &chance);
+    for (size_t i = 0; i < 30; i++)
+        queue_remove(&timers[i]);
+    ready_compact(&ready, &pool);
+    cr_assert_eq(ready.count, 0u);
     end();
 }
 
-Test(ready, without_scratch_memory_the_order_is_the_same)
+/* Joins a burst with one deadline in batches, timer 0 first or last. */
+static void join_burst(bool upwards)
 {
-    struct chance chance = {13};
-    begin();
-    allocations_left = 0;
-    add_run(0, 500, &chance);
-    cr_assert_eq(ready.scratch_room, 0u);
-    add_run(500, 700, &chance);
-    cr_assert_eq(pop_all(), 1200u);
-    end();
-}
-
-Test(ready, scratch_memory_for_a_part_is_used_for_that_part)
-{
-    struct chance chance = {14};
-    begin();
-    add_run(0, 10, &chance);
-    size_t room = ready.scratch_room;
-    cr_assert_gt(room, 0u);
-    allocations_left = 0;
-    add_run(10, room + 300, &chance);
-    cr_assert_eq(pop_all(), room + 310);
-    end();
-}
-
-/* Collects a crowd with one deadline: timer 0 first or last, but this one, whose
- * turn comes after `wait` others. */
-static void add_crowd(bool upwards, size_t odd, size_t wait)
-{
-    ready_expect(&ready, &pool, CROWD);
-    for (size_t i = 0, turn = 0; i < CROWD; i++) {
-        size_t which = upwards ? i : CROWD - 1 - i;
-        if (turn++ == wait)
-            ready_collect(&ready, &pool, &timers[odd]);
-        if (which != odd)
-            ready_collect(&ready, &pool, &timers[which]);
+    enum { BATCH = READY_BATCH / CHUNK_ROOM * CHUNK_ROOM, BATCHES = BURST / BATCH };
+    for (size_t i = 0; i < BATCHES; i++) {
+        size_t which = upwards ? i : BATCHES - 1 - i;
+        struct sort_entry *entries = entries_of(which * BATCH, BATCH);
+        ready_join_sorted(&ready, &pool, entries, BATCH, chunks_for_timers(BATCH));
+        free(entries);
     }
-    ready_sort(&ready, &pool);
+    ready_join_end(&ready, &pool);
     walk();
+    cr_assert_eq(ready.count, 1u);
+    cr_assert_eq(pop_all(), (size_t)BATCHES * BATCH);
 }
 
-Test(ready, a_crowd_in_order_needs_no_memory)
+Test(ready, batches_of_a_burst_in_order_become_one_run)
 {
     for (int upwards = 0; upwards < 2; upwards++) {
-        begin_with(CROWD);
-        allocations_left = 0;
-        add_crowd(upwards, upwards ? CROWD - 1 : 0, CROWD - 1);
-        cr_assert_null(ready.list, "none was put aside");
-        cr_assert_eq(ready.runs, 1u);
-        cr_assert_eq(pop_all(), (size_t)CROWD);
+        begin_with(BURST);
+        join_burst(upwards);
         end();
         free(timers);
     }
 }
 
-Test(ready, a_crowd_with_one_out_of_order_is_in_order_afterwards)
+Test(ready, batches_that_do_not_fit_become_runs_of_their_own)
 {
-    const size_t waits[] = {0, 1, 2, 100, 1023, 1024, 1025, CROWD / 2, CROWD - 1};
-    for (size_t k = 0; k < 2 * sizeof waits / sizeof *waits; k++) {
-        begin_with(CROWD);
-        allocations_left = k % 4 == 3 ? 0 : -1;
-        add_crowd(k % 2, CROWD / 3, waits[k / 2]);
-        cr_assert_eq(pop_all(), (size_t)CROWD);
-        end();
-        free(timers);
+    struct chance chance = {17};
+    begin_with(BURST);
+    for (size_t i = 0; i < BURST; i++)
+        timers[i].deadline_ = chance_below(&chance, 1000);
+    for (size_t from = 0; from < BURST; from += READY_BATCH) {
+        struct sort_entry *entries = entries_of(from, READY_BATCH);
+        ready_join_sorted(&ready, &pool, entries, READY_BATCH, chunks_for_timers(READY_BATCH));
+        free(entries);
     }
-}
-
-Test(ready, crowds_beside_each_other_come_out_as_one_order)
-{
-    begin_with(CROWD + 50);
-    add_crowd(true, 5, CROWD / 2);
-    ready_expect(&ready, &pool, 50);
-    for (size_t i = CROWD; i < CROWD + 50; i++)
-        ready_collect(&ready, &pool, &timers[i]);
-    ready_sort(&ready, &pool);
-    cr_assert_eq(pop_all(), (size_t)CROWD + 50);
+    ready_join_end(&ready, &pool);
+    walk();
+    cr_assert_eq(ready.count, 3u);
+    cr_assert_eq(pop_all(), (size_t)BURST);
     end();
 }
 
-Test(ready, nothing_collected_makes_no_run)
+Test(ready, burst_whose_timers_were_all_removed_makes_no_run)
 {
     begin();
-    ready_expect(&ready, &pool, 5);
-    ready_sort(&ready, &pool);
-    cr_assert_eq(ready.runs, 0u);
+    struct sort_entry *entries = entries_of(0, 10);
+    ready_join_sorted(&ready, &pool, entries, 10, chunks_for_timers(10));
+    free(entries);
+    for (size_t i = 0; i < 10; i++)
+        queue_remove(&timers[i]);
+    ready_join_end(&ready, &pool);
+    cr_assert_eq(ready.count, 0u);
     cr_assert_null(ready_peek(&ready, &pool));
     end();
 }
