@@ -245,3 +245,15 @@ const char *tw_check(const tw_loop *loop)
         broken = check_pool(&walk);
     return broken ? broken : check_counts(&walk);
 }
+
+#if TW_CHECKED >= 3
+void check_sound(const tw_loop *loop, const char *file, int line)
+{
+    static _Thread_local unsigned calls;
+    if (loop->locked || calls++ % (1 + loop_pending(loop) / 256) != 0)
+        return;
+    const char *broken = tw_check(loop);
+    if (broken)
+        tw_broken(broken, file, line);
+}
+#endif
