@@ -193,6 +193,15 @@ TW_API tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback 
 TW_API tw_handle tw_call_at(tw_loop *loop, double when, tw_callback *callback, void *arg);
 TW_API tw_handle tw_call_at_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback, void *arg);
 
+/* Calls callback(arg) once, at a moment from earliest_ns to latest_ns, on the clock of
+ * tw_time_ns, that the loop chooses so that calls come together: windows that
+ * overlap mostly share one run. For what may be a little late, or early.
+ *   latest_ns    not before earliest_ns (EINVAL). With options.slack_ns the moment is
+ *                so chosen that the wake-up is not put off beyond it, either.
+ * tw_when_ns answers the moment. Otherwise as tw_call_at_ns. */
+TW_API tw_handle tw_call_between_ns(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns,
+                                    tw_callback *callback, void *arg);
+
 /* Calls callback(arg) again and again, first one interval from now, then at
  * exact multiples of it: there is no drift. One call a run at most. If several
  * were missed, options.missed decides: TW_MISSED_SKIP goes on with the next
@@ -288,6 +297,13 @@ TW_API size_t tw_advance(tw_loop *loop, uint64_t now_ns);
  * when what was due then has been cancelled: that run makes no calls.
  * Cost: O(1). */
 TW_API uint64_t tw_next_ns(tw_loop *loop);
+
+/* The earliest deadline of all that is pending, exact; UINT64_MAX: nothing will be
+ * due. For a call of tw_call_soon or from another thread: tw_now_ns. Unlike tw_next_ns
+ * it is of no use for sleeping where slots of very many timers have to be emptied on
+ * the way, and it may read all the cells of a slot, or of several whose timers have
+ * moved on. */
+TW_API uint64_t tw_earliest_ns(tw_loop *loop);
 
 /* The same as a timeout for poll or epoll_wait: -1 to wait without one, 0 when
  * something is due, else milliseconds, rounded up, at most INT_MAX. Reads the
@@ -476,6 +492,11 @@ TW_API void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg);
  * is active or parked and moves further out. */
 TW_API int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns);
 TW_API int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns);
+
+/* Starts the timer for a moment from earliest_ns to latest_ns, as tw_call_between_ns.
+ * An active timer that is due in there is left as it is. */
+TW_API int tw_timer_start_between_ns(tw_loop *loop, tw_timer *timer, uint64_t earliest_ns,
+                                     uint64_t latest_ns);
 
 /* Stops the timer, active, parked or neither. When it returns, the loop holds
  * no pointer to it, and its memory may be freed. Also from inside its own
@@ -677,6 +698,39 @@ TW_API void tw_stats_get(const tw_loop *loop, tw_stats *out);
 /* Calls and timers still to run. Calls that other threads have posted are not among
  * them: they count as started when they are made. */
 TW_API size_t tw_pending_count(const tw_loop *loop);
+
+/* What is known of a pending call, or an active timer. */
+typedef struct tw_call_info {
+    size_t size;             /* sizeof(tw_call_info) as the library was built */
+    uint64_t when_ns;        /* its deadline; of a soon call, the loop's clock when it was scheduled */
+    uint64_t interval_ns;    /* of a periodic call; 0: once */
+    tw_callback *callback;   /* NULL: a bare timer */
+    void *arg;
+    tw_handle handle;        /* 0: an embedded timer */
+    tw_timer *timer;         /* NULL: a call by handle. A bare timer's address, if callback is NULL */
+    tw_context *context;     /* that it will run in; NULL: the loop's own */
+} tw_call_info;
+
+/* Shows each pending call and each active timer once, in no particular order. Those
+ * that other threads have started are among them, as far as they are known in this
+ * moment; what was posted is not.
+ *   visit    called as visit(visit_arg, info); answers false to end it. Inside it the
+ *            loop is not changed: what would change it is refused with EBUSY.
+ * Returns how many were shown; 0 with EINVAL if loop or visit is NULL.
+ * Cost: O(pending + parked), and some 2,000 slots. From inside a callback, too. */
+TW_API size_t tw_foreach(const tw_loop *loop,
+                         bool (*visit)(void *visit_arg, const tw_call_info *info),
+                         void *visit_arg);
+
+/* Gives back the memory that pending timers do not need, after a peak: that of cells,
+ * which are moved together for it, of sorting, and of calls by handle as far as none
+ * with a higher number is pending. Room that was reserved is given back, too, and
+ * parked timers may lose their place. A loop with nothing pending then holds less than
+ * 64 KiB.
+ * Returns how many bytes were given back; 0 with EINVAL or EBUSY, or if there is no
+ * memory to move the cells to.
+ * Cost: O(pending + parked + slots); it reads and writes every timer. */
+TW_API size_t tw_trim(tw_loop *loop);
 
 /* Begins to record what happens to the loop's timers: starts, moves, stops,
  * parks, firings and runs, with the time and the deadline of each, as a trace

@@ -63,6 +63,16 @@ static inline uint64_t bits_ns_from_seconds(double seconds)
     return whole * 1000000000u + bits_round_up((seconds - (double)whole) * 1e9);
 }
 
+/* The multiple of the largest power of two among low to high, which is not below low;
+ * 0 counts as the largest of all. */
+static inline uint64_t bits_roundest(uint64_t low, uint64_t high)
+{
+    if (low == 0)
+        return 0;
+    unsigned width = bits_width((low - 1) ^ high);
+    return width > 63 ? (uint64_t)1 << 63 : high >> (width - 1) << (width - 1);
+}
+
 /* A clock reading is kept below BITS_NEVER. */
 static inline uint64_t bits_clamp_now(uint64_t now_ns)
 {

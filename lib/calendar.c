@@ -805,6 +805,7 @@ uint64_t calendar_earliest_ns(struct calendar *calendar)
 
 struct walk {
     bool (*visit)(void *arg, tw_bare_timer *timer);
+    bool (*pass_over)(tw_bare_timer *timer);
     void *arg;
     size_t shown;
     bool ended;
@@ -812,7 +813,7 @@ struct walk {
 
 static void show(struct walk *walk, tw_bare_timer *timer)
 {
-    if (walk->ended || !timer || timer_parked(timer))
+    if (walk->ended || !timer || timer_parked(timer) || walk->pass_over(timer))
         return;
     walk->shown++;
     walk->ended = !walk->visit(walk->arg, timer);
@@ -831,9 +832,10 @@ static void show_queue(struct walk *walk, const struct queue *queue)
 }
 
 size_t calendar_foreach(const struct calendar *calendar,
-                        bool (*visit)(void *arg, tw_bare_timer *timer), void *arg)
+                        bool (*visit)(void *arg, tw_bare_timer *timer),
+                        bool (*pass_over)(tw_bare_timer *timer), void *arg)
 {
-    struct walk walk = {.visit = visit, .arg = arg};
+    struct walk walk = {.visit = visit, .pass_over = pass_over, .arg = arg};
     show_queue(&walk, &calendar->soon);
     for (size_t i = 0; i < calendar->ready.count; i++)
         show_queue(&walk, &calendar->ready.runs[i].queue);

@@ -311,10 +311,11 @@ uint64_t calendar_next_ns(struct calendar *calendar);
 /* The earliest deadline, soon calls left aside. It may read the cells of a slot. */
 uint64_t calendar_earliest_ns(struct calendar *calendar);
 
-/* Shows each active timer once, soon calls included, until visit answers false. How
- * many it has shown. */
+/* Shows each active timer once, soon calls included, but those to be passed over, until
+ * visit answers false. How many it has shown. */
 size_t calendar_foreach(const struct calendar *calendar,
-                        bool (*visit)(void *arg, tw_bare_timer *timer), void *arg);
+                        bool (*visit)(void *arg, tw_bare_timer *timer),
+                        bool (*pass_over)(tw_bare_timer *timer), void *arg);
 
 /* Takes out any timer, parked ones included; NULL when none is left. */
 tw_bare_timer *calendar_drain(struct calendar *calendar);

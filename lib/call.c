@@ -179,6 +179,15 @@ tw_handle tw_call_at_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback, 
     return start_call(loop, when_ns, 0, callback, arg, NULL);
 }
 
+tw_handle tw_call_between_ns(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns,
+                             tw_callback *callback, void *arg)
+{
+    if (!loop || !callback || latest_ns < earliest_ns)
+        return refuse();
+    uint64_t when_ns = loop_point_between(loop, earliest_ns, latest_ns);
+    return start_call(loop, when_ns, 0, callback, arg, NULL);
+}
+
 tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *callback, void *arg)
 {
     if (!loop || !callback || interval_ns == 0)

@@ -204,6 +204,18 @@ int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
     return start_at(loop, &timer->bare_, when_ns, false);
 }
 
+int tw_timer_start_between_ns(tw_loop *loop, tw_timer *timer, uint64_t earliest_ns,
+                              uint64_t latest_ns)
+{
+    if (TW_UNLIKELY(!loop || !timer || latest_ns < earliest_ns))
+        return fail(EINVAL);
+    bool held = is_active(&timer->bare_) && calendar_owns(&loop->calendar, &timer->bare_);
+    uint64_t when_ns = timer->bare_.deadline_;
+    if (held && when_ns >= earliest_ns && when_ns <= latest_ns)
+        return 0;
+    return start_at(loop, &timer->bare_, loop_point_between(loop, earliest_ns, latest_ns), false);
+}
+
 void tw_timer_stop(tw_loop *loop, tw_timer *timer)
 {
     if (TW_UNLIKELY(!loop || !timer))

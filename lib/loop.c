@@ -394,6 +394,34 @@ int tw_reserve_embedded(tw_loop *loop, size_t timers)
     return reserve(loop, timers, 0);
 }
 
+uint64_t loop_point_between(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns)
+{
+    if (latest_ns - earliest_ns < loop->slack_ns) {
+        if (earliest_ns > loop->sharp_until_ns)
+            loop->sharp_until_ns = earliest_ns;
+        return earliest_ns;
+    }
+    uint64_t high = latest_ns - loop->slack_ns;
+    uint64_t low = earliest_ns > loop->clock_ns ? earliest_ns : loop->clock_ns;
+    return low < high ? bits_roundest(low, high) : high;
+}
+
+size_t tw_trim(tw_loop *loop)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return 0;
+    }
+    TW_ASSERT_OWNED(loop);
+    if (!loop_may_change(loop))
+        return 0;
+    size_t before = loop->memory.bytes;
+    calendar_trim(&loop->calendar);
+    pool_trim(&loop->pool);
+    TW_ASSERT_SOUND(loop);
+    return before > loop->memory.bytes ? before - loop->memory.bytes : 0;
+}
+
 size_t tw_pending_count(const tw_loop *loop)
 {
     if (!loop)

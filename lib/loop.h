@@ -76,6 +76,8 @@ struct tw_loop {
     struct runner runner;
     size_t pending_cap;             /* options.max_pending; SIZE_MAX: none */
     uint64_t slack_ns;
+    uint64_t sharp_until_ns;        /* what is due by then is not put off by the slack: a window that
+                                       is shorter than it ends soon after */
     bool own_clock;                 /* options.clock was given */
     int missed;                     /* TW_MISSED_... */
     uint64_t slow_callback_ns;      /* 0: off */
@@ -168,6 +170,19 @@ TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
 {
     return TW_LIKELY(!loop->guarded) || loop_look_at_start(loop, when_ns);
 }
+
+/* When to wake for what is due then. */
+TW_INLINE uint64_t loop_put_off(const tw_loop *loop, uint64_t when_ns)
+{
+    if (when_ns <= loop->sharp_until_ns)
+        return bits_clamp_now(when_ns);
+    return bits_clamp_now(bits_add_saturated(when_ns, loop->slack_ns));
+}
+
+/* A moment of the window from earliest_ns to latest_ns, and not after what is left of it
+ * when the loop has been put off by its slack: the one that is the multiple of the
+ * largest power of two, so that windows that overlap mostly share it. */
+uint64_t loop_point_between(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns);
 
 /* Something happens to a timer (NULL: the loop is run). Only for where the common
  * cases do not come through, or do much else. */

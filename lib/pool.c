@@ -70,6 +70,60 @@ int pool_reserve(struct pool *pool, size_t nodes, bool touch)
     return 0;
 }
 
+/* Whether a handle may come back to it, or a cell leads to it: a node that is retired
+ * is not taken again either. */
+static bool pool_needs(const struct pool *pool, const struct node *node)
+{
+    return node->generation & 1 || timer_placed(&node->timer.bare_) ||
+           (pool->retired > 0 && node->generation == 0);
+}
+
+/* The first index of a slab. */
+static uint32_t slab_begins(unsigned slab)
+{
+    if (slab < POOL_GROWING)
+        return ((uint32_t)1 << (POOL_FIRST_BITS + slab)) - ((uint32_t)1 << POOL_FIRST_BITS);
+    return slab_begins(POOL_GROWING - 1) + slab_nodes(POOL_GROWING - 1) +
+           (slab - POOL_GROWING) * POOL_LARGEST;
+}
+
+/* Forgets the free nodes from this index on. Their handles are stale for good: whoever
+ * takes such an index again begins with a later generation. */
+static void forget_free_from(struct pool *pool, uint32_t index)
+{
+    struct node **link = &pool->free;
+    while (*link) {
+        struct node *node = *link;
+        if (node->index < index) {
+            link = &node->next;
+            continue;
+        }
+        if (node->generation > pool->first_generation)
+            pool->first_generation = node->generation;
+        *link = node->next;
+    }
+}
+
+void pool_trim(struct pool *pool)
+{
+    uint32_t used = pool->used;
+    while (used > 0 && !pool_needs(pool, pool_at(pool, used - 1)))
+        used--;
+    unsigned keep = 0;
+    while (keep < pool->slab_count && slab_begins(keep) < used)
+        keep++;
+    if (keep == pool->slab_count)
+        return;
+    uint32_t begins = slab_begins(keep);
+    forget_free_from(pool, begins);
+    pool->used = pool->used < begins ? pool->used : begins;
+    while (pool->slab_count > keep) {
+        struct node *slab = pool->slabs[--pool->slab_count];
+        pool->room -= slab_nodes(pool->slab_count);
+        memory_free(pool->memory, slab, slab_bytes(pool->slab_count));
+    }
+}
+
 struct node *pool_take_fresh(struct pool *pool)
 {
     if (pool->used == pool->room && pool_add_slab(pool, false) != 0)

@@ -40,7 +40,8 @@ struct pool {
     uint32_t room;              /* nodes in all slabs */
     uint32_t taken;             /* nodes in use now */
     uint32_t retired;           /* nodes out of use for good */
-    uint32_t first_generation;  /* of a node that was never taken: even, below 2^31 */
+    uint32_t first_generation;  /* of a node that was never taken: even; above those of nodes
+                                   that were given back with their slab */
     struct memory *memory;
 };
 
@@ -51,6 +52,10 @@ void pool_free(struct pool *pool);
 /* Makes room for `nodes` nodes in use at once. touch: also its page faults.
  * 0, or -1 if there is no memory. */
 int pool_reserve(struct pool *pool, size_t nodes, bool touch);
+
+/* Gives back the slabs behind the last node that is in use, or that a cell still
+ * leads to. */
+void pool_trim(struct pool *pool);
 
 /* A node that was never taken; NULL: there is no memory. */
 struct node *pool_take_fresh(struct pool *pool);

@@ -427,7 +427,24 @@ uint64_t tw_next_ns(tw_loop *loop)
         next = remote_waiting_ns(loop);
     if (next <= loop->clock_ns || next == BITS_NEVER)
         return next; /* what is due already is not put off */
-    return bits_clamp_now(bits_add_saturated(next, loop->slack_ns));
+    return loop_put_off(loop, next);
+}
+
+uint64_t tw_earliest_ns(tw_loop *loop)
+{
+    if (!loop) {
+        errno = EINVAL;
+        return UINT64_MAX;
+    }
+    TW_ASSERT_OWNED(loop);
+    if (!loop_may_change(loop)) /* finding it out may move timers */
+        return loop->now_ns;
+    remote_collect(loop);
+    struct calendar *calendar = &loop->calendar;
+    if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
+        return loop->now_ns;
+    uint64_t earliest = calendar_earliest_ns(calendar), waiting = remote_waiting_ns(loop);
+    return waiting < earliest ? waiting : earliest;
 }
 
 int tw_timeout_ms(tw_loop *loop)

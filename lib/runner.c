@@ -222,7 +222,7 @@ void runner_hurry(tw_loop *loop, uint64_t when_ns)
         ring(loop);
         return;
     }
-    set_alarm(loop, bits_clamp_now(bits_add_saturated(when_ns, loop->slack_ns)));
+    set_alarm(loop, loop_put_off(loop, when_ns));
     post_alarm_is(&loop->posts, runner->backend.armed_ns);
     loop_watch_starts(loop, runner->backend.armed_ns);
 }

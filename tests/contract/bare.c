@@ -1,0 +1,159 @@
+/* Bare timers: 24 bytes, one hook. */
+#include "support.h"
+
+enum { TIMERS = 1000 };
+
+static tw_loop *loop;
+static struct connection {
+    tw_bare_timer idle;
+    size_t fired;
+} *connections;
+static size_t calls;
+
+static void on_bare(void *hook_arg, tw_bare_timer *timer)
+{
+    struct connection *connection = (struct connection *)(void *)timer;
+    cr_assert_eq(hook_arg, &calls);
+    REQUIRE(!tw_bare_active(timer), "it is over when it fires");
+    connection->fired++;
+    calls++;
+}
+
+static size_t dropped;
+
+static void on_drop(void *hook_arg, tw_callback *callback, void *arg)
+{
+    cr_assert_eq(hook_arg, &calls);
+    if (callback == NULL)
+        cr_assert(arg >= (void *)connections && arg < (void *)(connections + TIMERS));
+    dropped++;
+}
+
+static void begin(void)
+{
+    tw_options options = test_options();
+    options.on_bare = on_bare;
+    options.on_drop = on_drop;
+    options.hook_arg = &calls;
+    loop = tw_loop_new(&options);
+    connections = calloc(TIMERS, sizeof *connections); /* zeroes are idle timers */
+}
+
+static void end(void)
+{
+    check_loop(loop);
+    loop_free(loop);
+    free(connections);
+}
+
+Test(bare, is_the_first_24_bytes_of_a_timer)
+{
+    if (sizeof(void *) == 8)
+        cr_assert_eq(sizeof(tw_bare_timer), 24);
+    tw_timer timer = TW_TIMER_INIT(record, ID(1));
+    cr_assert_eq((void *)&timer, (void *)&timer.bare_);
+}
+
+Test(bare, timers_fire_in_order_through_the_hook)
+{
+    begin();
+    for (size_t i = 0; i < TIMERS; i++) {
+        cr_assert_eq(tw_bare_start_later_ns(loop, &connections[i].idle, 1 + i * 7 * MS), 0);
+        cr_assert(tw_bare_active(&connections[i].idle));
+        cr_assert_eq(tw_bare_when_ns(&connections[i].idle), START + 1 + i * 7 * MS);
+    }
+    for (size_t i = 0; i < TIMERS; i++) {
+        cr_assert_eq(run_at(loop, START + 1 + i * 7 * MS), 1);
+        cr_assert_eq(connections[i].fired, 1);
+    }
+    end();
+}
+
+Test(bare, stopped_parked_and_moved_as_the_others)
+{
+    begin();
+    tw_bare_timer *timer = &connections[0].idle;
+    cr_assert_not(tw_bare_stop(loop, timer), "it was idle");
+    tw_bare_start_at_ns(loop, timer, START + SECOND);
+    tw_bare_start_at_ns(loop, timer, START + MINUTE);
+    tw_bare_park(loop, timer);
+    cr_assert_not(tw_bare_active(timer));
+    cr_assert_eq(tw_bare_when_ns(timer), NEVER);
+    cr_assert_not(tw_bare_stop(loop, timer), "a parked one would not have fired");
+    tw_bare_start_at_ns(loop, timer, START + MINUTE);
+    cr_assert(tw_bare_stop(loop, timer));
+    cr_assert_eq(run_at(loop, START + HOUR), 0);
+    end();
+}
+
+Test(bare, calls_by_handle_go_on_beside_them)
+{
+    begin();
+    tw_call_later_ns(loop, SECOND, record, ID(1));
+    tw_call_soon(loop, record, ID(2));
+    tw_bare_start_later_ns(loop, &connections[3].idle, SECOND);
+    cr_assert_eq(run_at(loop, START + SECOND), 3);
+    expect_fired(2, 1);
+    cr_assert_eq(connections[3].fired, 1);
+    end();
+}
+
+Test(bare, a_burst_in_one_tick_reads_nothing_behind_the_24_bytes)
+{
+    /* Each in memory of its own: sanitizers see what lies behind. */
+    static tw_bare_timer *timers[20000];
+    begin();
+    for (size_t i = 0; i < 20000; i++) {
+        timers[i] = calloc(1, sizeof(struct connection));
+        tw_bare_start_later_ns(loop, timers[i], SECOND + i * 3 % 1000);
+    }
+    cr_assert_eq(run_at(loop, START + 2 * SECOND), 20000);
+    for (size_t i = 0; i < 20000; i++)
+        free(timers[i]);
+    end();
+}
+
+Test(bare, dropped_with_the_loop_and_free_again)
+{
+    begin();
+    for (size_t i = 0; i < 10; i++)
+        tw_bare_start_later_ns(loop, &connections[i].idle, SECOND << i);
+    tw_call_later(loop, 5, record, ID(1));
+    cr_assert_eq(tw_cancel_all(loop), 11);
+    cr_assert_eq(dropped, 11);
+    for (size_t i = 0; i < 10; i++)
+        tw_bare_start_later_ns(loop, &connections[i].idle, SECOND << i);
+    loop_free(loop);
+    cr_assert_eq(dropped, 21);
+    for (size_t i = 0; i < 10; i++)
+        cr_assert_not(tw_bare_active(&connections[i].idle));
+    begin();
+    end();
+}
+
+Test(bare, each_kind_is_refused_on_a_loop_of_the_other)
+{
+    begin();
+    tw_timer timer = TW_TIMER_INIT(record, ID(1));
+    errno = 0;
+    cr_assert_eq(tw_timer_start_later_ns(loop, &timer, SECOND), -1);
+    cr_assert_eq(errno, EINVAL);
+    tw_loop *other = loop_new();
+    errno = 0;
+    cr_assert_eq(tw_bare_start_later_ns(other, &connections[0].idle, SECOND), -1);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    cr_assert_not(tw_bare_stop(other, &connections[0].idle));
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    tw_bare_park(other, &connections[0].idle);
+    cr_assert_eq(errno, EINVAL);
+    cr_assert_eq(tw_pending_count(other) + tw_pending_count(loop), 0);
+    errno = 0;
+    cr_assert_eq(tw_bare_start_at_ns(NULL, &connections[0].idle, 1), -1);
+    cr_assert_eq(tw_bare_start_at_ns(loop, NULL, 1), -1);
+    cr_assert_not(tw_bare_active(NULL));
+    cr_assert_eq(tw_bare_when_ns(NULL), NEVER);
+    tw_loop_free(other);
+    end();
+}

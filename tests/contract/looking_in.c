@@ -1,0 +1,221 @@
+/* Promises 19 and 22: memory returns, and what is pending is shown. */
+#include "support.h"
+
+static tw_loop *the_loop;
+
+struct seen {
+    size_t count, limit;
+    uint64_t ids;      /* a bit for each */
+    tw_call_info last;
+};
+
+static bool see(void *arg, const tw_call_info *info)
+{
+    struct seen *seen = arg;
+    seen->count++;
+    seen->last = *info;
+    uint64_t bit = UINT64_C(1) << ((uintptr_t)info->arg & 63);
+    REQUIRE(!(seen->ids & bit), "shown twice");
+    seen->ids |= bit;
+    return seen->count < seen->limit;
+}
+
+static struct seen look(size_t limit)
+{
+    struct seen seen = {.limit = limit};
+    cr_assert_eq(tw_foreach(the_loop, see, &seen), seen.count);
+    return seen;
+}
+
+Test(foreach, shows_each_pending_call_and_active_timer_once)
+{
+    tw_timer timers[3];
+    tw_context context = {NULL};
+    the_loop = loop_new();
+    for (size_t i = 0; i < 3; i++)
+        tw_timer_init(&timers[i], record, ID(i + 1));
+    cr_assert_eq(look(99).count, 0);
+    tw_timer_start_later_ns(the_loop, &timers[0], SECOND);
+    tw_timer_start_later_ns(the_loop, &timers[1], 40 * DAY);
+    tw_timer_start_later_ns(the_loop, &timers[2], SECOND);
+    tw_timer_park(the_loop, &timers[2]);
+    tw_call_soon(the_loop, record, ID(4));
+    tw_call_at_ns(the_loop, 0, record, ID(5));
+    tw_cancel(the_loop, tw_call_later(the_loop, 1, record, ID(6)));
+    tw_call_every(the_loop, 0.5, record, ID(7));
+    tw_call_at_ns(the_loop, NEVER, record, ID(8));
+    tw_call_later_in(the_loop, 9.0, record, ID(9), &context);
+    struct seen seen = look(99);
+    cr_assert_eq(seen.ids, 0x3B6, "%zx", (size_t)seen.ids);
+    cr_assert_eq(look(2).count, 2, "visit has ended it");
+    cr_assert_eq(tw_pending_count(the_loop), 7);
+    loop_free(the_loop);
+}
+
+Test(foreach, tells_what_there_is_to_know)
+{
+    tw_timer timer = TW_TIMER_INIT(record, ID(1));
+    tw_context context = {NULL};
+    the_loop = loop_new();
+    tw_timer_start_later_ns(the_loop, &timer, SECOND);
+    tw_call_info info = look(99).last;
+    cr_assert_eq(info.size, sizeof info);
+    cr_assert(info.when_ns == START + SECOND && info.interval_ns == 0);
+    cr_assert(info.callback == record && info.arg == ID(1) && info.timer == &timer);
+    cr_assert(info.handle == 0 && info.context == NULL);
+    tw_timer_stop(the_loop, &timer);
+
+    tw_handle call = tw_call_later_in(the_loop, 2.0, record, ID(2), &context);
+    info = look(99).last;
+    cr_assert(info.handle == call && info.timer == NULL && info.context == &context);
+    cr_assert_eq(info.when_ns, START + 2 * SECOND);
+    tw_cancel(the_loop, call);
+
+    call = tw_call_every_ns(the_loop, 30 * MS, record, ID(3));
+    info = look(99).last;
+    cr_assert(info.handle == call && info.interval_ns == 30 * MS);
+    tw_cancel(the_loop, call);
+
+    call = tw_call_later_threadsafe(the_loop, 3.0, record, ID(4));
+    info = look(99).last;
+    cr_assert(info.handle == call && info.when_ns == START + 3 * SECOND && info.arg == ID(4));
+    tw_run(the_loop);
+    cr_assert_eq(look(99).count, 1);
+    tw_cancel(the_loop, call);
+    cr_assert_eq(look(99).count, 0);
+    loop_free(the_loop);
+}
+
+static size_t refused;
+
+static void expect_refused(int result)
+{
+    REQUIRE(result && errno == EBUSY, "errno %d", errno);
+    errno = 0;
+    refused++;
+}
+
+static tw_timer active, idle;
+
+static bool change_the_loop(void *arg, const tw_call_info *info)
+{
+    (void)arg;
+    errno = 0;
+    expect_refused(tw_call_soon(the_loop, record, ID(1)) == 0);
+    expect_refused(tw_call_later(the_loop, 1, record, ID(1)) == 0);
+    expect_refused(!tw_cancel(the_loop, info->handle) || info->handle == 0);
+    expect_refused(tw_timer_start_later_ns(the_loop, &idle, 5) == -1);
+    expect_refused(tw_timer_start_later_ns(the_loop, &active, HOUR) == -1);
+    expect_refused(tw_timer_start_later_ns(the_loop, &active, 5) == -1);
+    tw_timer_stop(the_loop, &active);
+    expect_refused(1);
+    tw_timer_park(the_loop, &active);
+    expect_refused(1);
+    expect_refused(tw_run(the_loop) == 0);
+    expect_refused(tw_trim(the_loop) == 0);
+    expect_refused(tw_cancel_all(the_loop) == 0);
+    expect_refused(tw_reserve(the_loop, 10) == -1);
+    tw_loop_free(the_loop);
+    expect_refused(1);
+    return info->handle == 0;
+}
+
+Test(foreach, inside_visit_the_loop_is_not_changed)
+{
+    the_loop = loop_new();
+    tw_timer_init(&active, record, ID(1));
+    tw_timer_init(&idle, record, ID(2));
+    tw_timer_start_later_ns(the_loop, &active, SECOND);
+    tw_handle call = tw_call_later(the_loop, 1, record, ID(3));
+    errno = 0;
+    cr_assert_geq(tw_foreach(the_loop, change_the_loop, NULL), 1);
+    cr_assert_geq(refused, 13);
+    cr_assert(tw_timer_active(&active) && !tw_timer_active(&idle) && tw_pending(the_loop, call));
+    check_loop(the_loop);
+    cr_assert_eq(run_at(the_loop, START + SECOND), 2, "and goes on afterwards");
+    loop_free(the_loop);
+}
+
+static void look_inside(void *arg)
+{
+    *(size_t *)arg = look(99).count;
+}
+
+Test(foreach, may_be_called_from_a_callback_and_takes_no_nonsense)
+{
+    size_t count = 0;
+    the_loop = loop_new();
+    tw_call_soon(the_loop, look_inside, &count);
+    tw_call_later(the_loop, 1, record, ID(1));
+    tw_run(the_loop);
+    cr_assert_eq(count, 1);
+    errno = 0;
+    cr_assert_eq(tw_foreach(NULL, see, NULL), 0);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    cr_assert_eq(tw_foreach(the_loop, NULL, NULL), 0);
+    cr_assert_eq(errno, EINVAL);
+    loop_free(the_loop);
+}
+
+/* ------------------------------------------------------------------- tw_trim */
+
+Test(trim, after_a_peak_an_empty_loop_holds_little)
+{
+    const size_t count = MANY / 4;
+    tw_handle *calls = malloc(count * sizeof *calls);
+    tw_timer *timers = calloc(count, sizeof *timers);
+    the_loop = loop_new();
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < count; i++) {
+            calls[i] = tw_call_later_ns(the_loop, i * MS, record, ID(1));
+            tw_timer_init(&timers[i], record, ID(2));
+            tw_timer_start_later_ns(the_loop, &timers[i], i * SECOND);
+        }
+        size_t peak = stats_of(the_loop).bytes;
+        for (size_t i = 0; i < count; i++) {
+            tw_cancel(the_loop, calls[i]);
+            if (i % 2)
+                tw_timer_stop(the_loop, &timers[i]);
+            else
+                tw_timer_park(the_loop, &timers[i]);
+        }
+        size_t before = stats_of(the_loop).bytes, given = tw_trim(the_loop);
+        cr_assert_geq(before, peak);
+        cr_assert_eq(stats_of(the_loop).bytes, before - given);
+        cr_assert_lt(stats_of(the_loop).bytes, 1 << 20);
+        check_loop(the_loop);
+        for (size_t i = 0; i < count; i += 100)
+            REQUIRE(!tw_pending(the_loop, calls[i]) && !tw_cancel(the_loop, calls[i]), "stale");
+    }
+    loop_free(the_loop);
+    free(calls);
+    free(timers);
+}
+
+Test(trim, what_is_pending_goes_on_and_no_handle_comes_back)
+{
+    enum { CALLS = 5000 };
+    static tw_handle calls[CALLS];
+    the_loop = loop_new();
+    for (size_t i = 0; i < CALLS; i++)
+        calls[i] = tw_call_later_ns(the_loop, (1 + i % 60) * SECOND, record, ID(1));
+    for (size_t i = 7; i < CALLS; i++)
+        tw_cancel(the_loop, calls[i]);
+    cr_assert_gt(tw_trim(the_loop), 0);
+    check_loop(the_loop);
+    for (size_t i = 0; i < CALLS; i++) {
+        tw_handle call = tw_call_later_ns(the_loop, MINUTE, record, ID(2));
+        for (size_t k = 0; k < CALLS; k += 1 + i % 97)
+            REQUIRE(call != calls[k], "a handle was given out again");
+        tw_cancel(the_loop, call);
+    }
+    cr_assert_eq(run_at(the_loop, START + HOUR), 7);
+    tw_trim(the_loop);
+    tw_trim(the_loop);
+    check_loop(the_loop);
+    loop_free(the_loop);
+    errno = 0;
+    cr_assert_eq(tw_trim(NULL), 0);
+    cr_assert_eq(errno, EINVAL);
+}
