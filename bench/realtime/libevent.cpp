@@ -6,6 +6,7 @@
 
 #include "lateness.h"
 #include "post.h"
+#include "remote.h"
 
 namespace
 {
@@ -72,6 +73,30 @@ template <int FLAGS, bool THREADS> struct EventLoop {
     {
         event_active(&post_, 0, 0);
     }
+    struct Remote {
+        event timer;
+        bool initialised = false;
+    };
+    void init_remote()
+    {
+    }
+    void start_remote(Remote &remote)
+    {
+        timeval delay = {60, 0};
+        if (!remote.initialised)
+            event_assign(&remote.timer, base_, -1, 0, [](evutil_socket_t, short, void *) {}, nullptr);
+        remote.initialised = true;
+        event_add(&remote.timer, &delay);
+    }
+    void cancel_remote(Remote &remote)
+    {
+        event_del(&remote.timer);
+    }
+    size_t remotes_left()
+    {
+        return static_cast<size_t>(event_base_get_num_events(base_, EVENT_BASE_COUNT_ADDED));
+    }
+
     void keep_busy()
     {
         event_assign(&turn_, base_, -1, EV_PERSIST, turn, this);
@@ -99,6 +124,7 @@ template <int FLAGS, bool THREADS> struct EventLoop {
 const bool entered =
     realtime::enter_lateness<EventLoop<0, false>>("libevent") &&
     realtime::enter_lateness<EventLoop<EVENT_BASE_FLAG_PRECISE_TIMER, false>>("libevent-precise") &&
-    realtime::enter_posts<EventLoop<0, true>>("libevent");
+    realtime::enter_posts<EventLoop<0, true>>("libevent") &&
+    realtime::enter_remote<EventLoop<0, true>>("libevent");
 
 } // namespace

@@ -1,8 +1,11 @@
 /* libuv: uv_timer, whose unit is the millisecond, and uv_async. */
+#include <mutex>
 #include <uv.h>
+#include <vector>
 
 #include "lateness.h"
 #include "post.h"
+#include "remote.h"
 
 namespace
 {
@@ -58,6 +61,38 @@ struct UvLoop {
     {
         uv_async_send(&async_);
     }
+    struct Remote {
+        uv_timer_t timer;
+        bool initialised = false; /* these are the loop's */
+        bool wanted = false;      /* under the mutex, with its being in the queue */
+        bool queued = false;
+    };
+    void init_remote()
+    {
+        uv_async_init(&loop_, &requests_, on_requests);
+        requests_.data = this;
+    }
+    void start_remote(Remote &remote)
+    {
+        request(remote, true);
+    }
+    void cancel_remote(Remote &remote)
+    {
+        request(remote, false);
+    }
+    size_t remotes_left()
+    {
+        serve_requests();
+        size_t left = 0;
+        for (Remote *remote : served_) {
+            left += uv_is_active(reinterpret_cast<uv_handle_t *>(&remote->timer)) != 0;
+            uv_close(reinterpret_cast<uv_handle_t *>(&remote->timer), nullptr);
+        }
+        uv_close(reinterpret_cast<uv_handle_t *>(&requests_), nullptr);
+        uv_run(&loop_, UV_RUN_NOWAIT); /* they are freed before the loop */
+        return left;
+    }
+
     void keep_busy()
     {
         uv_idle_start(&idle_, [](uv_idle_t *) {});
@@ -73,6 +108,40 @@ struct UvLoop {
     }
 
   private:
+    /* What is wanted of a timer that is in the queue already is changed in place. */
+    void request(Remote &remote, bool wanted)
+    {
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            remote.wanted = wanted;
+            if (!remote.queued)
+                queue_.push_back(&remote);
+            remote.queued = true;
+        }
+        uv_async_send(&requests_);
+    }
+    static void on_requests(uv_async_t *async)
+    {
+        static_cast<UvLoop *>(async->data)->serve_requests();
+    }
+    void serve_requests()
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        for (Remote *remote : queue_) {
+            if (!remote->initialised) {
+                uv_timer_init(&loop_, &remote->timer);
+                served_.push_back(remote);
+            }
+            remote->initialised = true;
+            remote->queued = false;
+            if (remote->wanted)
+                uv_timer_start(&remote->timer, [](uv_timer_t *) {}, 60000, 0);
+            else
+                uv_timer_stop(&remote->timer);
+        }
+        queue_.clear();
+    }
+
     static void on_timer(uv_timer_t *timer)
     {
         auto *node = static_cast<Timer *>(timer->data);
@@ -87,11 +156,15 @@ struct UvLoop {
     uv_loop_t loop_;
     uv_async_t async_;
     uv_idle_t idle_;
+    uv_async_t requests_;
+    std::mutex mutex_;
+    std::vector<Remote *> queue_, served_;
     Callback *posted_ = nullptr;
     void *posted_arg_ = nullptr;
 };
 
 const bool entered =
-    realtime::enter_lateness<UvLoop>("libuv") && realtime::enter_posts<UvLoop>("libuv");
+    realtime::enter_lateness<UvLoop>("libuv") && realtime::enter_posts<UvLoop>("libuv") &&
+    realtime::enter_remote<UvLoop>("libuv");
 
 } // namespace

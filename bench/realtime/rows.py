@@ -14,8 +14,11 @@ KINDS = {
     "wakeup": "a post to a loop that sleeps",
     "post": "a post to a loop that is awake, one at a time",
     "burst": "posts as fast as one thread can send them, to a loop that is awake",
+    "pair": "a timer that another thread starts and cancels, one at a time; the loop sleeps",
+    "pairs": "timers that another thread starts and cancels, a thousand at once",
     "lateness": "lateness of timers in a loop that drives itself",
 }
+POSTS = ("wakeup", "post", "burst", "pair", "pairs")  # those of other threads
 # (upper edge of the column, the last bin in it); bin k is below 2^k ns
 COLUMNS = (("4us", 12), ("8us", 13), ("16us", 14), ("33us", 15), ("66us", 16), ("131us", 17),
            ("262us", 18), ("524us", 19), ("1.0ms", 20), ("2.1ms", 21), ("4.2ms", 22),
@@ -96,7 +99,7 @@ def cell(rows, kind, contender, size, counter):
 
 def print_posts(rows, kind):
     for size in rows.sizes(kind):
-        print(f"\n{kind}: {KINDS[kind]}; microseconds, {size:,} posts")
+        print(f"\n{kind}: {KINDS[kind]}; microseconds, {size:,} of them")
         heads = ("sender pays", "median", "99 %", "loop pays")
         print(f"{'':20}" + "".join(f"{head:>11} " for head in heads) + f"{'calls a post':>14}")
         for name in rows.contenders(kind, size):
@@ -161,7 +164,7 @@ def load_range(rows):
 def print_rows(rows):
     if not rows.runs:
         return
-    for kind in ("wakeup", "post", "burst"):
+    for kind in POSTS:
         print_posts(rows, kind)
     print_lateness(rows)
     print("\nOn the real clock, medians of the repetitions. ~ worse than the best of the others, "

@@ -3,6 +3,7 @@
 
 #include "lateness.h"
 #include "post.h"
+#include "remote.h"
 
 namespace
 {
@@ -69,6 +70,23 @@ struct TickwheelCalls : TickwheelLoop {
         tw_call_soon_threadsafe(loop, callback_, arg_);
     }
 
+    using Remote = tw_handle;
+    void init_remote()
+    {
+    }
+    void start_remote(Remote &handle)
+    {
+        handle = tw_call_later_threadsafe_ns(loop, 60 * realtime::SECOND, callback_, arg_);
+    }
+    void cancel_remote(Remote &handle)
+    {
+        tw_cancel_threadsafe(loop, handle);
+    }
+    size_t remotes_left()
+    {
+        return tw_pending_count(loop);
+    }
+
   private:
     Callback *callback_;
     void *arg_;
@@ -93,6 +111,7 @@ struct TickwheelPosts : TickwheelLoop {
 
 const bool entered = realtime::enter_lateness<TickwheelLoop>("tickwheel") &&
                      realtime::enter_posts<TickwheelCalls>("tickwheel-call") &&
-                     realtime::enter_posts<TickwheelPosts>("tickwheel-post");
+                     realtime::enter_posts<TickwheelPosts>("tickwheel-post") &&
+                     realtime::enter_remote<TickwheelCalls>("tickwheel");
 
 } // namespace

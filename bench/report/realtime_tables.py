@@ -1,7 +1,7 @@
 """What the report says of the real-time rows: the same figures as bench/run's table."""
 
 from content import Table, kind_of
-from realtime.rows import COLUMNS, KINDS, cell, histogram, load_range, share
+from realtime.rows import COLUMNS, KINDS, POSTS, cell, histogram, load_range, share
 
 MARKS = ("Medians of the repetitions, in µs. A figure of tickwheel's is marked where it is worse "
          "than the best of the others: ~ if some repetitions were not, ! if all were.")
@@ -11,7 +11,7 @@ def tables(measured):
     rows = measured.results.realtime
     if not rows.runs:
         return []
-    posts = [post_table(rows, kind, size) for kind in ("wakeup", "post", "burst")
+    posts = [post_table(rows, kind, size) for kind in POSTS
              for size in rows.sizes(kind)]
     late = [made(rows, rate) for rate in rows.sizes("lateness")
             for made in (lateness_table, histogram_table)]
