@@ -803,7 +803,7 @@ uint64_t calendar_earliest_ns(struct calendar *calendar)
 
 /* ------------------------------------------------------------ walks over them all */
 
-struct walk {
+struct timers_shown {
     bool (*visit)(void *arg, tw_bare_timer *timer);
     bool (*pass_over)(tw_bare_timer *timer);
     void *arg;
@@ -811,7 +811,7 @@ struct walk {
     bool ended;
 };
 
-static void show(struct walk *walk, tw_bare_timer *timer)
+static void show(struct timers_shown *walk, tw_bare_timer *timer)
 {
     if (walk->ended || !timer || timer_parked(timer) || walk->pass_over(timer))
         return;
@@ -819,13 +819,13 @@ static void show(struct walk *walk, tw_bare_timer *timer)
     walk->ended = !walk->visit(walk->arg, timer);
 }
 
-static void show_bucket(struct walk *walk, const struct bucket *bucket)
+static void show_bucket(struct timers_shown *walk, const struct bucket *bucket)
 {
     for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell))
         show(walk, *cell);
 }
 
-static void show_queue(struct walk *walk, const struct queue *queue)
+static void show_queue(struct timers_shown *walk, const struct queue *queue)
 {
     for (tw_bare_timer **cell = queue->head; cell; cell = queue_after(queue, cell))
         show(walk, *cell);
@@ -835,7 +835,7 @@ size_t calendar_foreach(const struct calendar *calendar,
                         bool (*visit)(void *arg, tw_bare_timer *timer),
                         bool (*pass_over)(tw_bare_timer *timer), void *arg)
 {
-    struct walk walk = {.visit = visit, .pass_over = pass_over, .arg = arg};
+    struct timers_shown walk = {.visit = visit, .pass_over = pass_over, .arg = arg};
     show_queue(&walk, &calendar->soon);
     for (size_t i = 0; i < calendar->ready.count; i++)
         show_queue(&walk, &calendar->ready.runs[i].queue);
