@@ -287,7 +287,7 @@ static void begin_run(tw_loop *loop, const struct run *run)
 }
 
 /* However the run is over. */
-static void end_run(tw_loop *loop)
+static void close_run(tw_loop *loop)
 {
     if (TW_UNLIKELY(loop->run.held != NULL))
         leave_context(&loop->run);
@@ -302,9 +302,9 @@ static void end_run(tw_loop *loop)
         remote_tell_others(loop, loop_pending_own(loop));
 }
 
-static void end_run_and_rest(tw_loop **loop)
+static void close_run_and_rest(tw_loop **loop)
 {
-    end_run(*loop);
+    close_run(*loop);
     if (TW_UNLIKELY((*loop)->awaited))
         runner_end(*loop);
 }
@@ -315,7 +315,7 @@ TW_COLD bool loop_settle(tw_loop *loop)
     bool may_end = !loop->dropping && !loop->reading && !loop->locked;
     if (loop->running && may_end && TW_FRAME() >= loop->run.outermost) {
         runner_left(loop);
-        end_run(loop);
+        close_run(loop);
         return true;
     }
     errno = EBUSY;
@@ -345,7 +345,7 @@ TW_INLINE void raise_clock(tw_loop *loop, uint64_t now_ns)
 /* A run that has begun, to its end. */
 static TW_NOINLINE void finish_run(tw_loop *loop, struct run *run)
 {
-    tw_loop *run_by_us TW_AT_END(end_run_and_rest) = loop;
+    tw_loop *run_by_us TW_AT_END(close_run_and_rest) = loop;
     char gap[512]; /* the frames of those who ask loop_settle are smaller */
     __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
     make_calls(loop, run);

@@ -36,6 +36,11 @@ void runner_end(tw_loop *loop)
     (void)loop;
 }
 
+void runner_left(tw_loop *loop)
+{
+    (void)loop;
+}
+
 void runner_hurry(tw_loop *loop, uint64_t when_ns)
 {
     (void)loop, (void)when_ns;
