@@ -235,11 +235,10 @@ TW_INLINE size_t loop_pending_all(const tw_loop *loop)
  * loop, after one in as many as keeps it at a few hundred cells a call. */
 #if TW_CHECKED >= 3
 #define TW_ASSERT_SOUND(loop) check_sound(loop, __FILE__, __LINE__)
+void check_sound(const tw_loop *loop, const char *file, int line);
 #else
 #define TW_ASSERT_SOUND(loop) ((void)0)
 #endif
-
-void check_sound(const tw_loop *loop, const char *file, int line);
 
 /* In builds with TW_CHECKED >= 1: a loop belongs to the thread that runs it, from
  * its first run on, and until tw_run_forever returns. Running or freeing it

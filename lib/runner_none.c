@@ -91,7 +91,7 @@ void remote_tell_others(tw_loop *loop, size_t others)
     (void)loop, (void)others;
 }
 
-tw_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
+tw_bare_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
 {
     (void)loop, (void)now_ns;
     return NULL;
@@ -142,6 +142,12 @@ bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
 {
     (void)loop, (void)handle, (void)when_ns;
     return false;
+}
+
+void remote_pool_visit(struct remote_pool *pool, void (*visit)(void *arg, struct remote_node *node),
+                       void *arg)
+{
+    (void)pool, (void)visit, (void)arg;
 }
 
 struct remote_tally remote_counts(const struct remote *remote)
