@@ -1,7 +1,7 @@
 """The documents name only what there is: functions and headers of the public interface,
 files, and headings that they link to.
 
-    test_names.py TOP [TEST]
+    test_names.py TOP
 """
 import re
 import sys
