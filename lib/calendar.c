@@ -243,8 +243,8 @@ TW_INLINE bool settle(struct calendar *calendar, tw_bare_timer *timer)
 TW_INLINE void expect_intact(const struct calendar *calendar, const tw_bare_timer *timer,
                              tw_bare_timer *const *cell)
 {
-    if (TW_UNLIKELY(!timer_placed(timer) || !calendar_owns(calendar, timer) ||
-                    timer->place_ != (const void *)cell))
+    unsigned slot = (timer->state_ & ~(TIMER_NODE | TIMER_PARKED)) - (calendar->tag + 1);
+    if (TW_UNLIKELY(slot > SLOT_FRESH || timer->place_ != (const void *)cell))
         tw_misuse("a timer was freed, overwritten or initialised again while active or parked");
 }
 
@@ -402,10 +402,11 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
 static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *bucket,
                                    uint64_t last_ns)
 {
-    uint64_t keys[CHUNK_ROOM];
+    uint64_t with_least[1 + CHUNK_ROOM], *keys = with_least + 1;
     tw_bare_timer *timers[CHUNK_ROOM];
     struct cells taken = bucket_take(bucket, CHUNK_ROOM);
     unsigned n = 0;
+    with_least[0] = 0; /* not after any key: the search ends there */
     for (unsigned i = 0; i < taken.count; i++) {
         tw_bare_timer *timer = taken.first[i];
         expect_intact(calendar, timer, &taken.first[i]);
@@ -417,10 +418,10 @@ static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *buc
             TW_PREFETCH(timer_whole(timer)->arg_);
         uint64_t key = sort_key(timer->deadline_, last_ns, n);
         timers[n] = timer;
-        unsigned at = n++;
-        for (; at > 0 && keys[at - 1] > key; at--)
-            keys[at] = keys[at - 1];
-        keys[at] = key;
+        uint64_t *at = keys + n++;
+        for (; at[-1] > key; at--)
+            at[0] = at[-1];
+        *at = key;
     }
     count_visits(calendar, taken.count);
     if (TW_UNLIKELY(n == 0)) {
@@ -578,6 +579,16 @@ void calendar_end_run(struct calendar *calendar, bool may_pass)
     look_ahead(calendar);
 }
 
+void calendar_end_wheel_run(struct calendar *calendar)
+{
+    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
+        calendar->next_ns = CALENDAR_ASK;
+    calendar->running = false;
+    calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
+    if (calendar->pass_ns != 0 && calendar->ready.count > 0)
+        look_ahead(calendar);
+}
+
 tw_bare_timer *calendar_next_soon(struct calendar *calendar)
 {
     tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
@@ -611,10 +622,10 @@ TW_INLINE void take_ready(struct calendar *calendar, tw_bare_timer *timer)
 TW_INLINE tw_bare_timer *next_ready(struct calendar *calendar, uint64_t now_ns, uint64_t *limit)
 {
     tw_bare_timer *timer = first_ready(calendar);
-    if (!timer)
+    if (TW_UNLIKELY(!timer))
         return NULL;
     uint64_t tick = timer->deadline_ >> calendar->tick_shift;
-    if (tick > calendar->wheel.cursor) {
+    if (TW_UNLIKELY(tick > calendar->wheel.cursor)) {
         *limit = tick < *limit ? tick : *limit;
         return NULL;
     }
@@ -622,7 +633,6 @@ TW_INLINE tw_bare_timer *next_ready(struct calendar *calendar, uint64_t now_ns, 
     if (timer->deadline_ > now_ns)
         return NULL;
     take_ready(calendar, timer);
-    timer_set_unplaced(timer);
     return timer;
 }
 
@@ -635,17 +645,21 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
             return NULL;
         if (calendar->ready.count > 0 || calendar->spill) {
             tw_bare_timer *timer = next_ready(calendar, now_ns, &limit);
-            if (timer)
+            if (TW_LIKELY(timer != NULL)) {
+                timer_set_unplaced(timer);
                 return timer;
+            }
         }
         uint64_t target = wheel->next_tick < wheel->cascade_due ? wheel->next_tick
                                                                 : wheel->cascade_due;
         bool opens = target == wheel->next_tick;
         if (target > limit) {
-            if (wheel->cursor >= limit)
+            bool there = wheel->cursor >= limit;
+            if (!there)
+                wheel->cursor = limit;
+            if (there || (calendar->ready.count == 0 && !calendar->spill))
                 return NULL;
-            wheel->cursor = limit;
-            continue;
+            continue; /* to the tick of a timer that is ready */
         }
         wheel->cursor = target;
         if (target == wheel->cascade_due)

@@ -270,6 +270,20 @@ TW_INLINE size_t calendar_parked(const struct calendar *calendar)
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget);
 void calendar_end_run(struct calendar *calendar, bool may_pass);
 
+/* The same for a run before pass_ns, which has no bound and only the wheel to look at. */
+TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_ns)
+{
+    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
+        calendar->next_ns = CALENDAR_ASK;
+    calendar->running = true;
+    calendar->still_state = CALENDAR_NO_STATE;
+    calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
+    calendar->begun = calendar->sequence;
+    calendar->budget = CALENDAR_UNBOUNDED;
+    calendar->pass_ns = BITS_NEVER; /* until something comes that is not in the wheel */
+}
+void calendar_end_wheel_run(struct calendar *calendar);
+
 /* The next run has to be a whole one. */
 TW_INLINE void calendar_stop_passing(struct calendar *calendar)
 {
@@ -277,13 +291,13 @@ TW_INLINE void calendar_stop_passing(struct calendar *calendar)
     calendar->may_pass = false;
 }
 
-/* Whether time can pass to this clock reading, not below an earlier one, with
- * nothing to do; then it has passed. A server that runs its loop at every turn
+/* Whether time can pass to this clock reading, not below an earlier one and before
+ * pass_ns, with nothing to do; then it has passed. A server that runs its loop at every turn
  * mostly comes through here. */
 TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
 {
     uint64_t tick = now_ns >> calendar->tick_shift;
-    if (now_ns >= calendar->pass_ns || !wheel_quiet_until(&calendar->wheel, tick))
+    if (!wheel_quiet_until(&calendar->wheel, tick))
         return false;
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
@@ -301,6 +315,24 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns);
 TW_INLINE bool calendar_cut_short(const struct calendar *calendar)
 {
     return calendar->budget == 0;
+}
+
+/* The same in an unbounded run; for the commonest case, another timer of the one run
+ * there is, inline. */
+TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, uint64_t now_ns)
+{
+    struct queue *queue = &calendar->ready.runs[0].queue;
+    if (calendar->ready.count != 1 || calendar->spill || queue->count < 2 ||
+        chunk_ends_at(queue->head + 1))
+        return calendar_next_due(calendar, now_ns);
+    tw_bare_timer *timer = *queue->head;
+    if (!timer || timer->deadline_ > now_ns ||
+        timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)
+        return calendar_next_due(calendar, now_ns);
+    queue->head++;
+    queue->count--;
+    timer_set_unplaced(timer);
+    return timer;
 }
 
 /* When to run next, soon calls left aside. BITS_NEVER: no timer will be due. Never

@@ -195,6 +195,8 @@ static bool make_room(struct ready *ready)
 
 void ready_add_slowly(struct ready *ready, struct chunk_pool *pool, struct ready_run run)
 {
+    if (ready->count == 1 && !look_at_first(&ready->runs[0], pool))
+        ready->count = 0; /* its timers were all taken away */
     for (size_t at; (at = find_like(ready, run.queue.count)) < ready->count;)
         merge_with(ready, pool, at, &run);
     if (!make_room(ready))

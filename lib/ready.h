@@ -42,7 +42,8 @@
 #define READY_LONG (READY_BATCH / 2 > 2 * CHUNK_ROOM ? READY_BATCH / 2 : 2 * CHUNK_ROOM)
 
 struct ready_run {
-    uint64_t deadline;       /* of the first timer; an earlier one if that was taken away */
+    uint64_t deadline;       /* of the first timer; an earlier one if that was taken away, or if
+                                there is no other run */
     uint64_t sequence;
     struct queue queue;
 };
@@ -121,17 +122,12 @@ void ready_prefetch(const struct ready *ready, const struct queue *run);
 /* Takes away the timer that ready_peek has just given. */
 TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
 {
-    struct ready_run *run = &ready->runs[0];
-    struct queue *queue = &run->queue;
+    struct queue *queue = &ready->runs[0].queue;
     queue_pop(pool, queue);
     if (TW_UNLIKELY(queue->count > READY_LONG) && chunk_begins_at(queue->head))
         ready_prefetch(ready, queue);
-    if (TW_LIKELY(ready->count == 1 && queue->count > 0 && *queue->head != NULL)) {
-        run->deadline = (*queue->head)->deadline_;
-        run->sequence = timer_sequence(*queue->head);
-        return;
-    }
-    ready_settle_top(ready, pool);
+    if (TW_UNLIKELY(ready->count != 1 || queue->count == 0))
+        ready_settle_top(ready, pool);
 }
 
 /* Takes the empty cells out of the runs. O(their cells). */

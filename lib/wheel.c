@@ -58,15 +58,38 @@ static void mark_occupied(struct wheel *wheel, unsigned slot)
     expect_cascade(wheel, level, wheel_number(wheel, slot));
 }
 
+/* wheel_insert_with_chunk where no free chunk is at hand. */
+static TW_COLD bool insert_with_new_chunk(struct wheel *wheel, struct chunk_pool *pool,
+                                          unsigned slot, tw_bare_timer *timer, uint64_t deadline)
+{
+    struct chunk *chunk = chunk_pool_grow(pool);
+    if (!chunk)
+        return false;
+    chunk_give(pool, chunk);
+    return wheel_insert_with_chunk(wheel, pool, slot, timer, deadline);
+}
+
+/* Without a call on its usual way, and so without saved registers. */
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
                              tw_bare_timer *timer, uint64_t deadline)
 {
     struct bucket *bucket = &wheel->slots[slot];
-    if (TW_UNLIKELY(!bucket_push(pool, bucket, timer, deadline)))
-        return false;
-    if (bucket->count == 1)
+    struct chunk *chunk = pool->free;
+    if (TW_UNLIKELY(!chunk))
+        return insert_with_new_chunk(wheel, pool, slot, timer, deadline);
+    pool->free = chunk->link;
+    chunk->link = (struct chunk *)(void *)bucket->end;
+    chunk->cells[0] = timer;
+    timer->place_ = chunk->cells;
+    bucket->end = chunk->cells + 1;
+    if (bucket->count++ == 0) {
+        bucket->earliest = deadline;
         mark_occupied(wheel, slot);
-    else if (bucket->count > TW_WAKE_CELLS)
+        return true;
+    }
+    if (deadline < bucket->earliest)
+        bucket->earliest = deadline;
+    if (bucket->count > TW_WAKE_CELLS)
         wheel->wakes_more = true;
     return true;
 }

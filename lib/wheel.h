@@ -235,7 +235,10 @@ TW_INLINE uint64_t wheel_next_number(const struct wheel *wheel, unsigned level)
 /* Works out next_tick afresh: the next occupied slot of level 0. */
 TW_INLINE void wheel_look_ahead(struct wheel *wheel)
 {
-    wheel->next_tick = wheel_next_number(wheel, 0);
+    uint64_t from = wheel->cursor + 1;
+    uint64_t bits = wheel->occupied[0][from / 64 % WHEEL_WORDS] >> (from & 63);
+    wheel->next_tick = WHEEL_SLOTS > 64 && TW_LIKELY(bits != 0) ? from + bits_lowest(bits)
+                                                                : wheel_next_from(wheel, 0, from);
 }
 
 /* Whether nothing happens before this tick, nor in it. */
