@@ -79,9 +79,9 @@
  *                alone). A timer that was neither initialised nor zeroed is not
  *                noticed: what it holds is taken for what it is not.
  *     Cost       O(1) means constant and independent of the number of timers.
- *                Within the wheel's span (tick * 2^25: 9.8 hours with the
- *                default tick) insert, cancel and move are O(1); beyond it
- *                they are O(log m), m being the timers beyond it.
+ *                Insert, cancel and move are O(1) at any delay. Beyond the wheel's
+ *                span (tick * 2^25: 9.8 hours with the default tick) timers wait
+ *                in a radix heap, and are moved closer once or twice more.
  */
 #ifndef TICKWHEEL_H
 #define TICKWHEEL_H
@@ -132,7 +132,7 @@ typedef void tw_callback(void *arg);
 /* Makes a loop.
  *   options  NULL for the defaults; else every field is as described below.
  * Returns the loop, or NULL: EINVAL if an option is out of its range, ENOMEM.
- * Cost: one allocation of about 30 KiB, and one for the first timers.
+ * Cost: one allocation of about 48 KiB, and one of 8 KiB for the first timers.
  * The loop belongs to the calling thread. */
 TW_API tw_loop *tw_loop_new(const tw_options *options);
 
@@ -271,8 +271,10 @@ TW_API size_t tw_cancel_all(tw_loop *loop);
  * Cost: what is due, plus an even share of what must move closer. */
 TW_API size_t tw_run(tw_loop *loop);
 
-/* The same, but makes at most max_calls calls. The rest stays due, in order. A
- * run that is cut short among the calls of tw_call_soon is continued by the
+/* The same, but makes at most max_calls calls. The rest stays due, in order. Such a run
+ * is short beside its callbacks, too: it reads some 10,000 timers at most, a few
+ * hundred microseconds. So it may make fewer calls than it was allowed, even none,
+ * while it prepares those of a burst; what is left is due at once. A run that is cut short among the calls of tw_call_soon is continued by the
  * next: what its callbacks have scheduled with tw_call_soon waits until the
  * timers that are due have had their turn. */
 TW_API size_t tw_run_max(tw_loop *loop, size_t max_calls);
@@ -292,9 +294,9 @@ TW_API size_t tw_advance(tw_loop *loop, uint64_t now_ns);
 
 /* The clock reading at which to run next, UINT64_MAX if no run would ever do
  * anything. Never after the earliest deadline, plus options.slack_ns if that has not
- * come by the latest reading of the clock. It may
- * be before it, when a large number of timers has to move closer on the way, or
- * when what was due then has been cancelled: that run makes no calls.
+ * come by the latest reading of the clock. Before it, with a run that makes no calls,
+ * in two cases only: once where the earliest has been cancelled or moved; and once for
+ * every 4,096 timers of a slot that holds more of them than that, on their way.
  * Cost: O(1). */
 TW_API uint64_t tw_next_ns(tw_loop *loop);
 
@@ -586,8 +588,8 @@ TW_API tw_context *tw_context_set(tw_loop *loop, tw_context *context);
 /* ------------------------------------------------------------------- options */
 
 /* Where a loop's memory comes from. Called by the loop's thread only, in
- * starting calls, tw_reserve, tw_loop_new, tw_loop_free, and, for scratch
- * memory that it can do without, in runs. */
+ * starting calls, tw_reserve, tw_trim, tw_loop_new, tw_loop_free, and, for memory
+ * that it can do without, in runs and where a timer is moved. */
 struct tw_allocator {
     /* At least `bytes` bytes, a multiple of `alignment` (a power of two of at
      * most 2 MiB), or NULL. Memory that is not aligned so is given back and counts
@@ -644,19 +646,17 @@ struct tw_options {
 
 /* Makes room: after it, `timers` timers in all, of either level and with any
  * delay, are started without allocating, and their memory has been touched, so
- * that no page fault is left for later. 88 bytes a timer. A cancelled call and a
+ * that no page fault is left for later. 72 bytes a timer. A cancelled call and a
  * parked timer keep their cell for a while, and count. Running them allocates
  * nothing either, unless more than a thousandth of them, or more than 4096, are
  * due in one tick.
  * Returns 0, or -1: EINVAL, ENOMEM (with part of the room possibly made). */
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 
-/* The same for timers within the wheel's span only: for calls by handle, 72
- * bytes each, and for embedded timers, 8 bytes each. Beside them some 17 KiB at least,
- * and up to 450 KiB from a few thousand timers on: in each slot of the wheel a chunk of
- * 32 cells may be half empty. Embedded timers beyond the span take 16 bytes more each,
- * which no call reserves without calls; those that have been started once have left
- * room for as many. */
+/* The same for calls by handle alone, 72 bytes each, and for embedded timers, 8 bytes
+ * each. Beside them some 17 KiB at least, and up to 480 KiB from a few thousand timers
+ * on: in each slot of the wheel a chunk of 32 cells may be half empty. Without a reserve,
+ * chunks are made as they are needed, and 10,000 timers over a minute take 130 KiB. */
 TW_API int tw_reserve_calls(tw_loop *loop, size_t calls);
 TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
 
@@ -668,14 +668,14 @@ struct tw_stats {
     /* now */
     size_t pending;       /* calls and timers still to run */
     size_t parked;        /* cells held for parked timers and cancelled calls */
-    size_t overflow;      /* timers in the heap beyond the wheel's span */
+    size_t overflow;      /* timers beyond the wheel's span */
     size_t bytes;         /* held from the allocator */
     /* since the loop began; started = fired + cancelled + pending */
     uint64_t started;     /* a periodic call counts again for each of its calls */
     uint64_t fired;       /* callbacks made */
     uint64_t cancelled;   /* by tw_cancel, tw_cancel_all, tw_timer_stop or tw_timer_park */
     uint64_t rearmed;     /* moved while pending; counted modulo 2^48 */
-    uint64_t moved;       /* timers moved closer by cascades and from the overflow heap */
+    uint64_t moved;       /* timers moved closer by cascades, those from beyond the span included */
     uint64_t moved_max;   /* the most of them in one tick */
     uint64_t late[64];    /* late[k]: callbacks run at a clock reading 2^(k-1) to 2^k - 1 ns past
                              their deadline; late[0]: on it. tw_call_soon does not count */

@@ -372,12 +372,12 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, struct run *
  * resets it. Such a run takes a third of the instructions. */
 
 /* However it is over. */
-static void end_wheel_run(tw_loop **of)
+static void close_wheel_run(tw_loop **of)
 {
     tw_loop *loop = *of;
     if (TW_UNLIKELY(loop->run.held != NULL || loop->remote.running != NULL ||
                     loop->remote.waiting != NULL || loop->pending_cap != SIZE_MAX)) {
-        end_run(loop);
+        close_run(loop);
         return;
     }
     loop->context = loop->run.outside;
@@ -390,7 +390,7 @@ static void end_wheel_run(tw_loop **of)
 
 static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
 {
-    tw_loop *run_by_us TW_AT_END(end_wheel_run) = loop;
+    tw_loop *run_by_us TW_AT_END(close_wheel_run) = loop;
     char gap[512]; /* as in finish_run */
     __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
     struct calendar *calendar = &loop->calendar;
