@@ -28,7 +28,7 @@
  * one. It then waits in a list sorted by deadline, linked through place_: slow, but
  * exact. A start fails instead.
  *
- * Invariants C1 to C5: see docs/DESIGN.md.
+ * Invariants C1 to C4: see docs/DESIGN.md.
  */
 #ifndef TW_CALENDAR_H
 #define TW_CALENDAR_H
