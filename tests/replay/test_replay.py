@@ -48,7 +48,7 @@ HAND_WRITTEN_FIRES = 4
 BUILT_ALWAYS = {"limit", "tickwheel-embedded", "tickwheel-park", "tickwheel-handles", "list-wheel",
                 "multimap", "priority-queue"}
 BUILT_WITH = {"libevent": "libevent", "libuv": "libuv", "libev": "libev", "Boost.Asio": "asio",
-              "jemalloc": "tickwheel-jemalloc"}
+              "jemalloc": "tickwheel-jemalloc", "tickwheel-inline": "tickwheel-inline"}
 
 
 def replay(trace, *options):
