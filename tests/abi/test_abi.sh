@@ -22,7 +22,7 @@ fail() {
 # A copy of the sources, in which sed's SCRIPT changes FILE; it must find something.
 change() {
     mkdir -p "$here/tree"
-    for part in CMakeLists.txt cmake include lib; do
+    for part in CMakeLists.txt cmake include lib tools; do
         [ -e "$here/tree/$part" ] || cp -R "$TOP/$part" "$here/tree/"
     done
     cp "$here/tree/$2" "$here/before"
