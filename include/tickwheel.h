@@ -724,7 +724,8 @@ TW_API size_t tw_foreach(const tw_loop *loop,
 
 /* Gives back the memory that pending timers do not need, after a peak: that of cells,
  * which are moved together for it, of sorting, and of calls by handle as far as none
- * with a higher number is pending. Room that was reserved is given back, too, and
+ * with a higher number is pending; and that of calls from other threads, where the system
+ * takes back pages (Linux), as far as none is pending in as many. Room that was reserved is given back, too, and
  * parked timers may lose their place. A loop with nothing pending then holds less than
  * 64 KiB.
  * Returns how many bytes were given back; 0 with EINVAL or EBUSY, or if there is no

@@ -19,11 +19,11 @@ static tw_call_info info_of(const tw_bare_timer *timer)
     return (tw_call_info){.size = sizeof(tw_call_info), .when_ns = timer->deadline_};
 }
 
-static bool show_call(struct showing *showing, struct node *node, tw_handle handle,
-                      tw_context *context)
+static bool show_call(struct showing *showing, struct node *node, uint64_t interval_ns,
+                      tw_handle handle, tw_context *context)
 {
     tw_call_info info = info_of(&node->timer.bare_);
-    info.interval_ns = node->interval_ns;
+    info.interval_ns = interval_ns;
     info.callback = node->timer.callback_;
     info.arg = node->timer.arg_;
     info.handle = handle;
@@ -54,18 +54,18 @@ static bool show_timer(void *arg, tw_bare_timer *timer)
     if (!timer_is_node(timer))
         return show_embedded(showing, timer);
     struct node *node = pool_node_of(timer);
-    return show_call(showing, node, pool_handle(node), node->context);
+    return show_call(showing, node, node->interval_ns, pool_handle(node), node->context);
 }
 
 static void show_remote(void *arg, struct remote_node *node)
 {
     struct showing *showing = arg;
     uint64_t state = atomic_load_explicit(&node->state, memory_order_acquire);
-    enum remote_phase phase = remote_phase(state);
-    if (showing->ended || (phase != REMOTE_POSTED && phase != REMOTE_SCHEDULED))
+    /* Not POSTED: such a one may be cancelled and started anew while it is shown. */
+    if (showing->ended || remote_phase(state) != REMOTE_SCHEDULED)
         return;
     showing->shown++;
-    showing->ended = !show_call(showing, &node->node, remote_handle(node, state), NULL);
+    showing->ended = !show_call(showing, &node->node, 0, remote_handle(node, state), NULL);
 }
 
 size_t tw_foreach(const tw_loop *loop, bool (*visit)(void *visit_arg, const tw_call_info *info),
@@ -79,6 +79,8 @@ size_t tw_foreach(const tw_loop *loop, bool (*visit)(void *visit_arg, const tw_c
     struct showing showing = {
         .visit = visit, .visit_arg = visit_arg, .bare = loop->calendar.bare};
     tw_loop *locked = (tw_loop *)loop; /* visit is to find it locked, as hooks do */
+    if (!loop->locked)
+        remote_collect(locked);
     loop_lock(locked);
     remote_pool_visit(&locked->remote.pool, show_remote, &showing);
     size_t shown = showing.shown;

@@ -415,11 +415,14 @@ size_t tw_trim(tw_loop *loop)
     TW_ASSERT_OWNED(loop);
     if (!loop_may_change(loop))
         return 0;
+    size_t given = remote_trim(loop);
     size_t before = loop->memory.bytes;
     calendar_trim(&loop->calendar);
     pool_trim(&loop->pool);
     TW_ASSERT_SOUND(loop);
-    return before > loop->memory.bytes ? before - loop->memory.bytes : 0;
+    if (before > loop->memory.bytes)
+        given += before - loop->memory.bytes;
+    return given;
 }
 
 size_t tw_pending_count(const tw_loop *loop)

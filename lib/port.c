@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
 
 #include "huge_pages.h"
 
@@ -37,6 +41,20 @@ void *port_alloc(size_t bytes, size_t alignment)
 void port_free(void *memory)
 {
     free(memory);
+}
+
+size_t port_discard(void *memory, size_t bytes)
+{
+#ifdef __linux__
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
+    if (begin < end && madvise((void *)begin, end - begin, MADV_DONTNEED) == 0)
+        return end - begin;
+#else
+    (void)memory, (void)bytes;
+#endif
+    return 0;
 }
 
 uint64_t port_clock_ns(void)

@@ -71,6 +71,10 @@ _Noreturn void tw_misuse(const char *what);
 void *port_alloc(size_t bytes, size_t alignment);
 void port_free(void *memory);
 
+/* Gives the whole pages in it back to the system: what is read there afterwards is
+ * zeroes, or what was there. How many bytes; 0 where the system cannot. */
+size_t port_discard(void *memory, size_t bytes);
+
 #define PORT_HUGE_PAGE ((size_t)2 << 20)
 
 /* CLOCK_MONOTONIC in ns. */

@@ -323,14 +323,8 @@ static void drop_one(void *arg, struct remote_node *node)
         return;
     tw_callback *callback = node->node.timer.callback_;
     void *its_arg = node->node.timer.arg_;
-    if (node->waiting) {
-        leave_waiting(&loop->remote, node);
-    } else {
-        calendar_remove(&loop->calendar, &node->node.timer.bare_);
-        loop->counts.dropped++;
-        loop->remote.left++;
-    }
-    count_over(&loop->remote);
+    take_out_remote(loop, node);
+    atomic_fetch_add(&loop->remote.cancelled, 1);
     remote_pool_give(&loop->remote.pool, node);
     dropping->dropped++;
     dropping->drop(loop, callback, its_arg);
@@ -344,6 +338,12 @@ size_t remote_drop_all(tw_loop *loop, void (*drop)(tw_loop *loop, tw_callback *c
     dropping.last = atomic_load_explicit(&loop->remote.started, memory_order_relaxed);
     remote_pool_visit(&loop->remote.pool, drop_one, &dropping);
     return dropping.dropped;
+}
+
+size_t remote_trim(tw_loop *loop)
+{
+    remote_collect(loop); /* what is linked cannot go */
+    return remote_pool_trim(&loop->remote.pool);
 }
 
 /* ------------------------------------------------- by handle, on the loop's thread */

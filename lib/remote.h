@@ -37,11 +37,11 @@
 struct remote {
     /* Any thread's. `newest` is in struct post_queue, where a run looks anyway. */
     _Alignas(64) _Atomic(uint64_t) started; /* calls, ever: the number of the last one */
-    _Atomic(uint64_t) cancelled;            /* of them */
+    _Atomic(uint64_t) cancelled;            /* of them, or dropped */
     struct remote_pool pool;
 
     /* Told to other threads by the loop's. */
-    _Alignas(64) _Atomic(uint64_t) over;    /* calls that have run, or were dropped */
+    _Alignas(64) _Atomic(uint64_t) over;    /* calls that have run */
     _Atomic(uint64_t) others;               /* calls and timers of the loop's own that are
                                                pending, if max_pending was given; at least */
     _Atomic(uint64_t) told_ns;              /* tw_advance was told that it is this late */
@@ -55,7 +55,7 @@ struct remote {
     /* The loop's. */
     _Alignas(64) uint64_t placed;           /* calls that were given a place in the calendar */
     uint64_t taken_out;                     /* of them lost it by being cancelled */
-    uint64_t left;                          /* by running, or by being dropped */
+    uint64_t left;                          /* by running */
     struct remote_node *waiting;            /* no memory for their places; by deadline, number */
     struct remote_node *running;            /* the callbacks under way, the innermost first */
     uint64_t last_of_run;                   /* number of the last one a run may make of `waiting` */
@@ -91,6 +91,9 @@ void remote_end_callback(tw_loop *loop, struct node *node);
 /* Hands each that is pending to drop(loop, callback, arg). How many. */
 size_t remote_drop_all(tw_loop *loop,
                        void (*drop)(tw_loop *loop, tw_callback *callback, void *arg));
+
+/* Gives memory back that no call needs. How many bytes. */
+size_t remote_trim(tw_loop *loop);
 
 /* What tw_cancel and its like do with a handle that is none of the loop's own. */
 bool remote_cancel(tw_loop *loop, tw_handle handle);

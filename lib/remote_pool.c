@@ -114,6 +114,67 @@ void remote_pool_give(struct remote_pool *pool, struct remote_node *node)
                                                     memory_order_relaxed));
 }
 
+/* What trimming knows of a slab. */
+struct remote_census {
+    uint32_t free;        /* of its nodes are in our hand */
+    uint32_t generation;  /* the highest that one of them has had */
+    bool claimed;         /* all it has given out are, and it gives out no more */
+};
+
+static void take_census(struct remote_pool *pool, uint32_t first, struct remote_census *census)
+{
+    for (uint32_t index = first, at; index != 0;) {
+        struct remote_node *node = node_at(pool, index - 1);
+        struct remote_census *of_slab = &census[remote_slab_of(index - 1, &at)];
+        uint64_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
+        if (remote_generation(state) > of_slab->generation)
+            of_slab->generation = remote_generation(state);
+        of_slab->free += !(state & REMOTE_LINKED);
+        index = atomic_load_explicit(&node->next_free, memory_order_relaxed);
+    }
+}
+
+static bool claim_slab(struct remote_slab *slab, uint32_t nodes, uint32_t free)
+{
+    uint32_t used = free;
+    return free > 0 && atomic_compare_exchange_strong(&slab->used, &used, nodes);
+}
+
+static void give_unclaimed(struct remote_pool *pool, uint32_t first,
+                           const struct remote_census *census)
+{
+    for (uint32_t index = first, at; index != 0;) {
+        struct remote_node *node = node_at(pool, index - 1);
+        bool claimed = census[remote_slab_of(index - 1, &at)].claimed;
+        index = atomic_load_explicit(&node->next_free, memory_order_relaxed);
+        if (!claimed)
+            remote_pool_give(pool, node);
+    }
+}
+
+size_t remote_pool_trim(struct remote_pool *pool)
+{
+    struct remote_census census[REMOTE_SLABS] = {{0, 0, false}};
+    uint64_t head = atomic_load(&pool->free);
+    while (!atomic_compare_exchange_weak(&pool->free, &head, ((head >> 32) + 1) << 32)) {
+    }
+    take_census(pool, (uint32_t)head, census);
+    for (unsigned i = 0; i < REMOTE_SLABS; i++)
+        census[i].claimed = claim_slab(&pool->slabs[i], remote_slab_nodes(i), census[i].free);
+    give_unclaimed(pool, (uint32_t)head, census);
+    size_t bytes = 0;
+    for (unsigned i = 0; i < REMOTE_SLABS; i++) {
+        struct remote_slab *slab = &pool->slabs[i];
+        if (!census[i].claimed)
+            continue;
+        bytes += port_discard(atomic_load_explicit(&slab->nodes, memory_order_relaxed),
+                              remote_slab_nodes(i) * sizeof(struct remote_node));
+        slab->generation = census[i].generation;
+        atomic_store(&slab->used, 0);
+    }
+    return bytes;
+}
+
 struct remote_node *remote_pool_find(struct remote_pool *pool, tw_handle handle)
 {
     uint32_t at, index = (uint32_t)handle & ~REMOTE_BIT;

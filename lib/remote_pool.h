@@ -9,7 +9,9 @@
  *
  * The memory is malloc's: an allocator of the loop's belongs to the loop's thread.
  * Nodes never move, and their slabs stay until the loop is freed, so that a
- * stale handle may be looked at by any thread at any time.
+ * stale handle may be looked at by any thread at any time. Trimming gives the pages of a
+ * slab back to the system, but not its addresses: then all its nodes are as if never
+ * taken, but for their generation.
  *
  *     free ──> node ──> node ──> node       a stack; its head is | tag (32) | index + 1 |
  *
@@ -67,6 +69,10 @@ struct remote_node *remote_pool_take(struct remote_pool *pool);
 
 /* Gives a free node back. */
 void remote_pool_give(struct remote_pool *pool, struct remote_node *node);
+
+/* Gives the memory of slabs back whose nodes are all free, where the system can take
+ * pages so. How many bytes. One thread at a time; others may take and give meanwhile. */
+size_t remote_pool_trim(struct remote_pool *pool);
 
 /* The node of a handle, whatever it is used for now; NULL if there is none. */
 struct remote_node *remote_pool_find(struct remote_pool *pool, tw_handle handle);

@@ -120,6 +120,18 @@ size_t remote_drop_all(tw_loop *loop, void (*drop)(tw_loop *loop, tw_callback *c
     return 0;
 }
 
+size_t remote_trim(tw_loop *loop)
+{
+    (void)loop;
+    return 0;
+}
+
+void remote_pool_visit(struct remote_pool *pool, void (*visit)(void *arg, struct remote_node *node),
+                       void *arg)
+{
+    (void)pool, (void)visit, (void)arg;
+}
+
 bool remote_cancel(tw_loop *loop, tw_handle handle)
 {
     (void)loop, (void)handle;

@@ -454,6 +454,70 @@ Test(threadsafe, max_pending_counts_them_as_it_counts_the_others)
     loop_free(loop);
 }
 
+/* Each is handed back, or answered true to a cancel from on_drop. */
+static tw_handle doomed[100];
+static size_t given_back, cancelled_then;
+
+static void drop_and_cancel(void *hook_arg, tw_callback *callback, void *arg)
+{
+    (void)callback;
+    given_back++;
+    size_t next = ((uintptr_t)arg + 1) % 100;
+    cancelled_then += tw_cancel_threadsafe(*(tw_loop **)hook_arg, doomed[next]);
+}
+
+static tw_handle shown[3];
+
+static bool show(void *unused, const tw_call_info *info)
+{
+    (void)unused;
+    size_t id = (size_t)(uintptr_t)info->arg;
+    cr_assert(info->callback == record && info->handle == shown[id] && info->timer == NULL);
+    cr_assert(info->when_ns == START + id * MS && info->interval_ns == 0 && !info->context);
+    errno = 0;
+    cr_assert_not(tw_cancel(the_loop, info->handle));
+    cr_assert_eq(errno, EBUSY);
+    shown[id] = 0;
+    return true;
+}
+
+Test(threadsafe, calls_are_shown_whether_the_loop_has_seen_them_or_not)
+{
+    the_loop = loop_new();
+    for (size_t i = 0; i < 3; i++) {
+        shown[i] = tw_call_later_threadsafe_ns(the_loop, i * MS, record, ID(i));
+        tw_cancel_threadsafe(the_loop, tw_call_later_threadsafe_ns(the_loop, MS, record, NULL));
+        if (i == 0) {
+            tw_next_ns(the_loop);
+        }
+    }
+    cr_assert_eq(tw_foreach(the_loop, show, NULL), 3);
+    cr_assert(shown[0] == 0 && shown[1] == 0 && shown[2] == 0);
+    cr_assert_eq(tw_earliest_ns(the_loop), START);
+    loop_free(the_loop);
+}
+
+Test(threadsafe, tw_cancel_all_hands_them_over_and_goes_on)
+{
+    tw_options options = test_options();
+    options.on_drop = drop_and_cancel;
+    options.hook_arg = &the_loop;
+    the_loop = loop_with(&options);
+    for (size_t i = 0; i < 50; i++) {
+        doomed[i] = tw_call_later_threadsafe_ns(the_loop, i * MS, record, ID(i));
+        if (i == 25) {
+            tw_run_max(the_loop, 0);
+        }
+    }
+    cr_assert_eq(tw_cancel_all(the_loop), given_back);
+    cr_assert_eq(given_back + cancelled_then, 50);
+    cr_assert_eq(tw_pending_count(the_loop), 0);
+    expect_sum(the_loop);
+    tw_call_later_threadsafe_ns(the_loop, MS, record, ID(1));
+    cr_assert_eq(run_at(the_loop, START + MS), 1);
+    loop_free(the_loop);
+}
+
 /* ----------------------------------------------------------------------- dropping */
 
 static size_t dropped;
@@ -489,18 +553,6 @@ Test(threadsafe, what_is_pending_is_dropped_with_the_loop)
     loop_free(the_loop);
     cr_assert_eq(dropped, 1 << 0 | 1 << 4 | 1 << 5, "dropped %#zx", dropped);
     expect_fired(3);
-}
-
-/* Each is handed back, or answered true to a cancel from on_drop. */
-static tw_handle doomed[100];
-static size_t given_back, cancelled_then;
-
-static void drop_and_cancel(void *hook_arg, tw_callback *callback, void *arg)
-{
-    (void)callback;
-    given_back++;
-    size_t next = ((uintptr_t)arg + 1) % 100;
-    cancelled_then += tw_cancel_threadsafe(*(tw_loop **)hook_arg, doomed[next]);
 }
 
 Test(threadsafe, a_call_cancelled_while_others_are_dropped_is_not_dropped)

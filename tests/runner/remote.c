@@ -507,6 +507,57 @@ Test(remote, a_start_without_memory_is_refused_and_changes_nothing)
     loop_free(loop);
 }
 
+Test(remote, memory_of_a_peak_is_given_back_by_trimming)
+{
+    enum { PEAK = 100000 };
+    static tw_handle handles[PEAK];
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    for (size_t round = 0; round < 3; round++) {
+        for (size_t i = 0; i < PEAK; i++)
+            handles[i] = tw_call_later_threadsafe_ns(loop, HOUR, count, &calls);
+        tw_run(loop);
+        for (size_t i = 0; i < PEAK; i++)
+            cr_assert(tw_cancel_threadsafe(loop, handles[i]));
+        size_t bytes = tw_trim(loop);
+        cr_assert_geq(bytes, PEAK * sizeof(struct remote_node) / 2, "only %zu", bytes);
+        for (size_t i = 0; i < PEAK; i += 100)
+            cr_assert_not(tw_cancel_threadsafe(loop, handles[i]), "a stale handle is of use");
+        tw_handle fresh = tw_call_later_threadsafe_ns(loop, 0, count, &calls);
+        for (size_t i = 0; i < PEAK; i++)
+            cr_assert(handles[i] != fresh, "a handle was given out twice");
+        cr_assert_eq(tw_run(loop), 1);
+    }
+    loop_free(loop);
+}
+
+static void *trim_again_and_again(void *arg)
+{
+    struct hand *hand = arg;
+    while (!atomic_load(&hand->done)) {
+        tw_run(hand->loop);
+        tw_trim(hand->loop);
+    }
+    return NULL;
+}
+
+Test(remote, trimming_disturbs_no_thread)
+{
+    static struct hand hand;
+    hand.loop = loop_new();
+    pthread_t runner = thread_start(trim_again_and_again, &hand);
+    workers_run(hand.workers, hand.loop, start_and_cancel_any);
+    atomic_store(&hand.done, true);
+    thread_join(runner);
+    while (tw_pending_count(hand.loop) > 0)
+        tw_run(hand.loop);
+    size_t ended = 0;
+    for (size_t i = 0; i < THREADS; i++)
+        ended += atomic_load(&hand.workers[i].fired) + atomic_load(&hand.workers[i].cancelled);
+    cr_assert_eq(ended, (size_t)THREADS * ROUNDS * BATCH);
+    loop_free(hand.loop);
+}
+
 /* ------------------------------------------------------------------- dropping */
 
 static void count_dropped(void *counter, tw_callback *callback, void *arg)
