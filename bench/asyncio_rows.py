@@ -1,4 +1,4 @@
-"""Rows for orientation: asyncio_rows.py OUT.json [--filter RE] [--repetitions N]
+"""Rows for orientation: asyncio_rows.py OUT.json [--filter RE] [--and RE] [--repetitions N]
 
 The same workloads on CPython's asyncio, in a process of its own, for readers who
 know what its timers cost. asyncio runs on a virtual clock, as the contenders do:
@@ -162,6 +162,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out")
     parser.add_argument("--filter", default="")
+    parser.add_argument("--and", dest="also", default="")
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
     contenders = [Asyncio] + ([Uvloop] if uvloop else [])
@@ -169,7 +170,8 @@ def main():
               for workload in ("fill", "steady", "churn", "idle", "request")
               for contender in contenders for timers in SIZES
               if contender.has_virtual_time or workload != "steady"
-              if re.search(options.filter, f"{workload}/{contender.name}/{timers}")]
+              if all(re.search(pattern, f"{workload}/{contender.name}/{timers}")
+                     for pattern in (options.filter, options.also))]
     rows = []
     for number, key in enumerate(wanted * options.repetitions, 1):
         rows.append(measure(*key))

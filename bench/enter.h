@@ -3,10 +3,13 @@
 #define TICKWHEEL_BENCH_ENTER_H
 
 #include <benchmark/benchmark.h>
+#include <cinttypes>
+#include <cstdio>
 #include <functional>
 #include <string>
 
 #include "progress.h"
+#include "rounds.h"
 #include "truth.h"
 #include "workloads.h"
 
@@ -29,14 +32,30 @@ bool leave_out(benchmark::State &state, const std::string &name);
 inline void add_totals(Figures &figures, const Stopwatch &watch, uint64_t operations,
                        double seconds)
 {
+    for (const Part &part : watch.parts())
+        figures.add(part.figure, per(part.ns, part.operations));
     if (watch.total_ns() > 0)
         figures.add("allocations", per(watch.total_allocations(), operations));
     figures.add("operation_ns", per(watch.total_ns(), operations));
+    if (watch.total_ns() > 0)
+        figures.add("away", per(watch.away_ns(), watch.total_ns()));
     figures.add("run_seconds", seconds);
 }
 
+/* For bench/count: what was counted under which name, and how often it was done. */
+inline void print_counted(const Stopwatch &watch, uint64_t operations)
+{
+    if (!is_counting())
+        return;
+    if (watch.parts().empty())
+        printf("operation_ns\t%" PRIu64 "\n", operations);
+    for (const Part &part : watch.parts())
+        printf("%s\t%" PRIu64 "\n", part.figure, part.operations);
+}
+
 /* For the table: a contender that cannot run a workload, and why. */
-void note_absence(const std::string &workload, const std::string &contender, const char *reason);
+void note_absence(const std::string &workload, const std::string &contender,
+                  const std::string &reason);
 
 /* The sizes to be entered; the largest only on request. */
 const std::vector<size_t> &sizes();
@@ -62,12 +81,14 @@ void run_benchmark(benchmark::State &state, const std::string &name, size_t time
     while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(schedule.operations))) {
         state.PauseTiming();
         figures = {};
+        COUNTING_WARM();
         W({timers, state.thread_index(), &schedule, nullptr}).run(watch, figures);
         state.ResumeTiming();
     }
     const double seconds = static_cast<double>(real_ns() - began_ns) * 1e-9;
     const auto operations = static_cast<uint64_t>(state.iterations());
     add_totals(figures, watch, operations, seconds);
+    print_counted(watch, operations);
     report(state, whole_name, figures);
     if (state.thread_index() == 0)
         finished(whole_name, seconds, per(watch.total_ns(), operations));
@@ -79,14 +100,22 @@ template <class W, class True> void enter_workload(const std::string &contender,
         note_absence(W::name, contender, reason);
         return;
     }
+    if (sizes().back() > W::Timers::MOST_TIMERS)
+        note_absence(W::name, contender + ", beyond " + std::to_string(W::Timers::MOST_TIMERS) +
+                                  " timers", W::Timers::WHY_NO_MORE);
     for (size_t timers : sizes()) {
+        if (timers > W::Timers::MOST_TIMERS)
+            break;
         std::string name = std::string(W::name) + "/" + contender + "/" + std::to_string(timers);
         auto run = [name, timers](benchmark::State &state) {
             run_benchmark<W, True>(state, name, timers);
         };
         benchmark::RegisterBenchmark(name.c_str(), run);
-        if (threads && timers == 1000000)
+        note_benchmark(W::name, name, timers);
+        if (threads && timers == 1000000) {
             benchmark::RegisterBenchmark(name.c_str(), run)->Threads(2);
+            note_benchmark(std::string(W::name) + ", two loops", name + "/threads:2", timers);
+        }
     }
 }
 

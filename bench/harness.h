@@ -37,10 +37,10 @@ class Quiet : public benchmark::BenchmarkReporter
 
 /* Reads the flags. Each run measures a fixed piece of work, so one batch of it is
  * enough. The user's own flags come after these and win. false: one is unknown. */
-inline bool initialize(int argc, char **argv)
+inline bool initialize(int argc, char **argv, int repetitions = 3)
 {
     std::vector<std::string> defaults = {"--benchmark_min_time=0.000001",
-                                         "--benchmark_repetitions=3",
+                                         "--benchmark_repetitions=" + std::to_string(repetitions),
                                          "--benchmark_enable_random_interleaving=true"};
     std::vector<char *> arguments = {argv[0]};
     for (std::string &flag : defaults)

@@ -1,4 +1,5 @@
 #include "memory.h"
+#include "stopwatch.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -19,7 +20,6 @@ namespace
 constexpr size_t HUGE_PAGE = size_t{2} << 20;
 constexpr size_t PAGE = 4096;
 constexpr size_t MAX_THREADS = 8;
-constexpr size_t ADDRESSES = size_t{64} << 30; /* reserved for each thread; used as needed */
 
 struct Arena {
     char *memory = nullptr;
@@ -27,6 +27,12 @@ struct Arena {
 };
 
 Arena arenas[MAX_THREADS];
+
+/* Addresses reserved for each thread; used as needed. Valgrind has fewer. */
+size_t addresses()
+{
+    return size_t{is_counting() ? 1u : 64u} << 30;
+}
 
 void touch(char *memory, size_t bytes)
 {
@@ -51,13 +57,13 @@ char *map(size_t bytes)
 
 char *record_memory(int thread, size_t bytes)
 {
-    if (thread < 0 || static_cast<size_t>(thread) >= MAX_THREADS || bytes > ADDRESSES) {
+    if (thread < 0 || static_cast<size_t>(thread) >= MAX_THREADS || bytes > addresses()) {
         fprintf(stderr, "bench: no records for thread %d, %zu bytes\n", thread, bytes);
         exit(1);
     }
     Arena &arena = arenas[thread];
     if (arena.memory == nullptr)
-        arena.memory = map(ADDRESSES);
+        arena.memory = map(addresses());
     if (bytes > arena.touched) {
         touch(arena.memory + arena.touched, bytes - arena.touched);
         arena.touched = bytes;
@@ -120,7 +126,7 @@ double resident_growth(const std::function<void()> &use)
         malloc_trim(0);
         for (Arena &arena : arenas)
             if (arena.memory != nullptr)
-                madvise(arena.memory, ADDRESSES, MADV_DONTNEED);
+                madvise(arena.memory, addresses(), MADV_DONTNEED);
         double before = resident_bytes();
         use();
         double grown = resident_bytes() - before;

@@ -1,4 +1,5 @@
 #include "progress.h"
+#include "stopwatch.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -51,7 +52,12 @@ class Progress
         if (!first_s_.try_emplace(name, seconds).second)
             return;
         size.known++;
-        size.expected_s += seconds * (is_slow(name) ? 1 : repetitions_);
+        const int rounds = rounds_of(timers_of(name));
+        size.expected_s += seconds * (is_slow(name) ? 1 : rounds > 0 ? rounds : repetitions_);
+    }
+    void once_more(size_t runs)
+    {
+        runs_ -= static_cast<int>(runs);
     }
     void left_out()
     {
@@ -132,9 +138,34 @@ const char *environment(const char *name)
     return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
+bool is_counting()
+{
+    static const bool counts = environment("TICKWHEEL_BENCH_COUNT") != nullptr;
+    return counts;
+}
+
 bool shows_progress()
 {
     return environment("TICKWHEEL_BENCH_TOTAL") != nullptr;
+}
+
+int rounds_of(size_t timers)
+{
+    const char *text = environment("TICKWHEEL_BENCH_ROUNDS");
+    int rounds[4];
+    if (text == nullptr)
+        return 0;
+    if (sscanf(text, "%d %d %d %d", &rounds[0], &rounds[1], &rounds[2], &rounds[3]) != 4) {
+        fprintf(stderr, "bench: TICKWHEEL_BENCH_ROUNDS is not four numbers: %s\n", text);
+        exit(1);
+    }
+    return rounds[timers <= 10000 ? 0 : timers <= 100000 ? 1 : timers <= 1000000 ? 2 : 3];
+}
+
+void once_more(size_t runs)
+{
+    std::lock_guard<std::mutex> lock(mutex);
+    progress().once_more(runs);
 }
 
 bool was_slow(const std::string &name)

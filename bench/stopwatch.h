@@ -1,15 +1,18 @@
-/* The measured parts of one run, and the figures that come of it. */
+/* The measured parts of one run, and the figures that come of it. Under bench/count
+ * they are counted instead of timed. */
 #ifndef TICKWHEEL_BENCH_STOPWATCH_H
 #define TICKWHEEL_BENCH_STOPWATCH_H
 
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "allocations.h"
+#include "counts/counting.h"
 #include "virtual_time.h"
 
 namespace bench
@@ -17,6 +20,15 @@ namespace bench
 
 /* Waits until all threads of the benchmark have come here. */
 void meet(int threads);
+
+/* Whether bench/count runs this: then windows are short, and no clock is read in them. */
+bool is_counting();
+
+/* What one of several measured parts took. */
+struct Part {
+    const char *figure; /* "start_ns" */
+    uint64_t ns, operations;
+};
 
 /* Runs between start and stop; the benchmark's own time is paused elsewhere.
  * Its own clock readings need the virtual clock switched off. */
@@ -38,22 +50,44 @@ class Stopwatch
         state_->ResumeTiming();
         virtual_ns = now;
         allocations_before_ = allocations;
+        stolen_before_ = stolen_ns();
+        began_ = real_ns();
         started_ = cpu_ns();
+        COUNTING_BEGIN();
     }
 
-    /* Answers the processor time since start, in ns. It is what the table shows:
-     * on a machine that does other work too, it is the steadier figure. */
-    uint64_t stop()
+    /* Takes the processor time since start. It is what the table shows: on a machine
+     * that does other work too, it is the steadier figure.
+     *   figure      what it is called, where a workload has several; they are added
+     *               up by name
+     *   operations  that were done since start, if it has a name */
+    void stop(const char *figure = nullptr, uint64_t operations = 0)
     {
         if (state_ == nullptr)
-            return 0;
+            return;
+        COUNTING_END();
         uint64_t took = cpu_ns() - started_;
+        uint64_t passed = real_ns() - began_;
+        away_ns_ += std::max(passed - std::min(took, passed), stolen_ns() - stolen_before_);
+        if (is_counting())
+            COUNTING_REPORT(figure != nullptr ? figure : "operation_ns");
         total_ns_ += took;
+        if (figure != nullptr)
+            add_to_part(figure, took, operations);
         allocations_ += allocations - allocations_before_;
         uint64_t now = std::exchange(virtual_ns, 0);
         state_->PauseTiming();
         virtual_ns = now;
-        return took;
+    }
+    /* How long the system had the processor for something else meanwhile: time that
+     * passed and was not this thread's, or that the hypervisor counts as stolen. */
+    uint64_t away_ns() const
+    {
+        return away_ns_;
+    }
+    const std::vector<Part> &parts() const
+    {
+        return parts_;
     }
     uint64_t total_ns() const
     {
@@ -66,10 +100,29 @@ class Stopwatch
     }
 
   private:
+    void add_to_part(const char *figure, uint64_t ns, uint64_t operations)
+    {
+        auto part = std::find_if(parts_.begin(), parts_.end(), [figure](const Part &known) {
+            return strcmp(known.figure, figure) == 0;
+        });
+        if (part == parts_.end())
+            part = parts_.insert(part, Part{figure, 0, 0});
+        part->ns += ns;
+        part->operations += operations;
+    }
+
     benchmark::State *state_;
-    uint64_t started_ = 0, total_ns_ = 0;
+    std::vector<Part> parts_;
+    uint64_t began_ = 0, started_ = 0, total_ns_ = 0;
+    uint64_t stolen_before_ = 0, away_ns_ = 0;
     uint64_t allocations_before_ = 0, allocations_ = 0;
 };
+
+/* The clock that single advances are timed by. */
+inline uint64_t sample_ns()
+{
+    return is_counting() ? 0 : real_ns();
+}
 
 /* What single advances took. */
 class Samples

@@ -17,6 +17,7 @@
 
 #include "enter.h"
 #include "harness.h"
+#include "rounds.h"
 
 namespace bench
 {
@@ -104,18 +105,45 @@ bool leave_out(benchmark::State &state, const std::string &name)
     return true;
 }
 
-void note_absence(const std::string &workload, const std::string &contender, const char *reason)
+void note_absence(const std::string &workload, const std::string &contender,
+                  const std::string &reason)
 {
     absences() += workload + "/" + contender + ": " + reason + "\n";
 }
 
+/* Takes --benchmark_out=FILE out of the arguments: in rounds we write it ourselves. */
+static std::string take_out(int &argc, char **argv)
+{
+    static const std::string flag = "--benchmark_out=";
+    std::string path;
+    auto is_other = [&path](const char *argument) {
+        if (std::string(argument).rfind(flag, 0) != 0)
+            return true;
+        path = argument + flag.size();
+        return false;
+    };
+    char **end = std::stable_partition(argv + 1, argv + argc, is_other);
+    argc = static_cast<int>(end - argv);
+    return path;
+}
+
 static int run(int argc, char **argv)
 {
-    if (!initialize(argc, argv))
+    const bool lists = std::any_of(argv, argv + argc, [](const char *argument) {
+        return std::string(argument).rfind("--benchmark_list_tests", 0) == 0;
+    });
+    const bool in_rounds = rounds_of(10000) > 0 && !lists;
+    const std::string out = in_rounds ? take_out(argc, argv) : "";
+    if (!initialize(argc, argv, in_rounds ? 1 : 3))
         return 1;
     benchmark::AddCustomContext("missing", BENCH_MISSING);
     benchmark::AddCustomContext("absent", absences());
-    run_benchmarks(shows_progress());
+    if (!in_rounds)
+        run_benchmarks(shows_progress());
+    else if (!run_rounds(benchmark::GetBenchmarkFilter(), out)) {
+        fprintf(stderr, "bench: no benchmark was run, or %s cannot be written\n", out.c_str());
+        return 1;
+    }
     if (something_was_wrong)
         fprintf(stderr, "The contenders disagree about what fired: this run is void.\n");
     return something_was_wrong ? 1 : 0;

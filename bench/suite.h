@@ -51,6 +51,9 @@ struct Defaults {
     {
         return nullptr;
     }
+    /* The most timers that it can be waited for with, and the reason. */
+    static constexpr size_t MOST_TIMERS = SIZE_MAX;
+    static constexpr const char *WHY_NO_MORE = "";
     /* Only the limit knows beforehand what will fire. */
     static constexpr bool READS_SCHEDULE = false;
     /* Called for each node after the measured part, before the destructor. */

@@ -2,8 +2,8 @@
 
 Reads Google Benchmark's JSON files, takes the median of the repetitions, and
 prints for each workload what an operation costs, also as a multiple of the
-limit and of the best peer: the fastest contender but for tickwheel's own. Then
-what single advances took, the memory a timer takes, and the counters. With
+limit and of the best peer: the fastest contender but for tickwheel's own, with
+half of the 95 % interval of that ratio (intervals.py). Then what single advances took, the memory a timer takes, and the counters. With
 --json, it also writes all results into one file of the same format.
 
 A file that cannot be read is named, and the others are still reported on; the
@@ -16,12 +16,16 @@ import statistics
 import sys
 import textwrap
 
+import intervals
 from realtime.rows import Rows, print_rows
 from result_file import BadInput, load
 
-ORIENTATION = {"asyncio", "uvloop"}  # measured elsewhere, in real time: no peers
+# Measured elsewhere, most in real time: no peers.
+ORIENTATION = {"asyncio", "uvloop", "go", "tokio", "netty", "erlang"}
+APART = ORIENTATION | {"tickwheel-jemalloc"}  # in programs of their own: in no round with others
 NOT_REPEATED = "not repeated: slow"  # suite.cpp's words for it
 SIZES_A_ROW = 2
+AWAY = 0.02  # as in rounds.cpp
 ALLOCATIONS_A_ROW = 6
 
 # (workload, counter; None: the benchmark's own processor time): what the figure is
@@ -56,15 +60,20 @@ class Results:
         self.once = set()  # benchmarks too slow to be repeated
         self.realtime = Rows()
         self.all = {"context": {}, "benchmarks": []}
+        self._ratios = {}  # those that have been worked out
 
     def read(self, path):
-        """Answers what the file says; raises BadInput, and then has taken nothing of it."""
-        data = load(path)
+        """Raises BadInput, and then has taken nothing of the file."""
+        self.take(load(path), path)
+
+    def take(self, data, path):
+        """The same of what a file says."""
         try:
             self._check(data)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise BadInput(f"{path}: a run that the suite did not write: {error!r}") from error
         context = data["context"]
+        self._ratios = {}
         self.all["benchmarks"] += data["benchmarks"]
         for name, value in context.items():
             self.all["context"].setdefault(name, value)
@@ -79,8 +88,9 @@ class Results:
             elif fault:
                 self.wrong.add(f"{run['run_name']}: {fault}")
             else:
+                if run.get("slow"):
+                    self.once.add(run["run_name"])
                 self.runs.setdefault(key_of(run), []).append(run)
-        return data
 
     @staticmethod
     def _check(data):
@@ -91,11 +101,24 @@ class Results:
                     raise ValueError(run["cpu_time"])
 
     def values(self, workload, contender, timers, counter=None, threads=1):
-        """One value for each repetition, in ns or in the counter's own unit."""
+        """One value for each round, in ns or in the counter's own unit."""
+        return list(self.by_round(workload, contender, timers, counter, threads).values())
+
+    def by_round(self, workload, contender, timers, counter=None, threads=1):
+        """{round: value}"""
         runs = self.runs.get((workload, contender, timers, threads), [])
-        if counter is None:
-            return [run["cpu_time"] for run in runs]
-        return [run[counter] for run in runs if counter in run]
+        counter = counter or "cpu_time"
+        return {run.get("round", i): run[counter] for i, run in enumerate(runs) if counter in run}
+
+    def ratio(self, workload, counter, timers, ours, theirs):
+        """An intervals.Ratio of two contenders, or None where one is missing."""
+        key = (workload, counter, timers, ours, theirs)
+        if key not in self._ratios:
+            both = [self.by_round(workload, name, timers, counter) for name in (ours, theirs)]
+            is_known = all(both) and statistics.median(both[1].values())
+            self._ratios[key] = (intervals.ratio(*both, paired=not {ours, theirs} & APART)
+                                 if is_known else None)
+        return self._ratios[key]
 
     def median(self, *key, **more):
         values = self.values(*key, **more)
@@ -146,12 +169,6 @@ def number(value):
     return f"{value:.3g}" if value < 99.95 else f"{value:.0f}"
 
 
-def variation(values):
-    """The coefficient of variation, in percent."""
-    mean = statistics.fmean(values)
-    return f"{100 * statistics.stdev(values) / mean:.0f}%" if len(values) > 1 and mean else "-"
-
-
 def ratio(value, base):
     return f"{value / base:.2f}" if base else "-"
 
@@ -163,7 +180,7 @@ def print_figure(results, workload, counter, title):
         block = sizes[first : first + SIZES_A_ROW]
         print(f"\n{title}")
         print(" " * 22 + "".join(f"{f'{size:,} timers':^41}" for size in block))
-        heads = "".join(f"{head:>8}" for head in ("median", "min", "cv", "x limit", "x peer"))
+        heads = "".join(f"{head:>8}" for head in ("median", "min", "x limit", "x peer", "+-"))
         print(f"{'':22}" + " ".join([heads] * len(block)))
         for contender in results.contenders():
             cells = [cells_of(results, workload, contender, size, counter) for size in block]
@@ -177,12 +194,24 @@ def cells_of(results, workload, contender, size, counter):
         return None
     median = statistics.median(values)
     limit = results.median(workload, "limit", size, counter)
-    peers = [results.median(workload, peer, size, counter)
-             for peer in results.contenders() if is_peer(peer)]
-    best = min((peer for peer in peers if peer is not None), default=None)
-    cells = (number(median), number(min(values)), variation(values), ratio(median, limit),
-             ratio(median, best))
+    best = best_of(results, workload, size, counter, is_peer)
+    of_peer = results.ratio(workload, counter, size, contender, best) if best else None
+    cells = (number(median), number(min(values)), ratio(median, limit),
+             f"{of_peer.value:.2f}" if of_peer else "-", half_width(of_peer))
     return "".join(f"{cell:>8}" for cell in cells)
+
+
+def best_of(results, workload, size, counter, eligible):
+    """The name of the cheapest eligible contender, or None."""
+    medians = [(results.median(workload, name, size, counter), name)
+               for name in results.contenders() if eligible(name)]
+    return min((pair for pair in medians if pair[0] is not None), default=(None, None))[1]
+
+
+def half_width(of_peer):
+    if of_peer is None or of_peer.half_width is None:
+        return "-"
+    return f"{100 * of_peer.half_width:.0f}%{'~' if of_peer.is_wide else ''}"
 
 
 def print_advances(results, workload):
@@ -204,7 +233,7 @@ def print_memory(results):
         sizes = results.sizes(workload)
         if not sizes:
             continue
-        print(f"\nbytes per timer, what the caller embeds included, {title}")
+        print(f"\n{workload}: bytes per timer, what the caller embeds included, {title}")
         print(f"{'':22}" + "".join(f"{size:>14,}" for size in sizes))
         for contender in results.contenders():
             held = [results.median(workload, contender, size, counter) for size in sizes]
@@ -299,14 +328,21 @@ def print_threads(results):
 
 def print_notes(results):
     print("\nTimes are processor time. x limit: a multiple of what the limit costs. x peer: of the "
-          "best\ncontender that is not tickwheel's. cv: standard deviation over mean, of the "
-          "repetitions.")
+          "best\ncontender that is not tickwheel's, taken round by round; +-: half of its 95 % "
+          "interval, ~ over 5 %.")
+    disturbed = [run["away"] for runs in results.runs.values() for run in runs
+                 if run.get("away", 0) > AWAY]
+    if disturbed:
+        print(f"In {len(disturbed)} windows, measured three times, the system had the processor "
+              f"for other work for over {100 * AWAY:.0f} % of the time.")
     if results.missing:
         print("\nMissing, since not installed:", ", ".join(sorted(results.missing)))
-    if results.absent:
+    measured = {key[0] for key in results.runs}
+    absent = [line for line in sorted(results.absent) if line.split("/")[0] in measured]
+    if absent:
         print("\nCannot be run:")
         workloads = {}
-        for line in sorted(results.absent):
+        for line in absent:
             benchmark, reason = line.split(": ", 1)
             workload, contender = benchmark.split("/")
             workloads.setdefault((contender, reason), []).append(workload)

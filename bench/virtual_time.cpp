@@ -4,10 +4,14 @@
  * virtual clock is on,
  *
  *     clock_gettime, gettimeofday   read it, for every clock
- *     epoll_wait, epoll_pwait       return at once with nothing, and move it by
+ *     epoll_wait and its like       return at once with nothing, and move it by
  *                                   the timeout: a sleep, on the virtual clock
  *     epoll_ctl                     does nothing
- *     timerfd_create                fails, so that timeouts go through epoll_wait
+ *     timerfd_create                fails, so that timeouts go through epoll_wait; or,
+ *                                   for who cannot do without (lends_timerfd), answers
+ *                                   a descriptor that is never ready
+ *     timerfd_settime               of that: epoll_wait without a timeout sleeps until
+ *                                   then
  *
  * so a library pays for its timers here and not for system calls, which in a
  * server it would share with its input and output. The calls are counted, and
@@ -15,11 +19,13 @@
  */
 #include "virtual_time.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -29,6 +35,7 @@ namespace bench
 
 thread_local uint64_t virtual_ns;
 thread_local uint64_t virtual_polls;
+thread_local bool lends_timerfd;
 
 namespace
 {
@@ -44,9 +51,13 @@ template <class Function> Function *hidden(const char *name)
     return reinterpret_cast<Function *>(address);
 }
 
+thread_local uint64_t alarm_ns; /* what the lent timerfd is set to */
+
 int poll_nothing(int timeout_ms)
 {
     virtual_polls++;
+    if (timeout_ms < 0)
+        virtual_ns = std::max(virtual_ns, alarm_ns);
     if (timeout_ms > 0)
         virtual_ns += static_cast<uint64_t>(timeout_ms) * 1000000;
     return 0;
@@ -70,6 +81,20 @@ uint64_t real_ns()
 uint64_t cpu_ns()
 {
     return read_system_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+uint64_t stolen_ns()
+{
+    /* cpu user nice system idle iowait irq softirq steal, in hundredths of a second */
+    static FILE *const file = fopen("/proc/stat", "r");
+    unsigned long long stolen = 0;
+    if (file == nullptr)
+        return 0;
+    rewind(file);
+    fflush(file);
+    if (fscanf(file, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &stolen) != 1)
+        return 0;
+    return stolen * 10000000;
 }
 
 } // namespace bench
@@ -116,6 +141,20 @@ int epoll_pwait(int epoll, epoll_event *events, int max_events, int timeout_ms,
                            : bench::poll_nothing(timeout_ms);
 }
 
+int epoll_pwait2(int epoll, epoll_event *events, int max_events, const timespec *timeout,
+                 const sigset_t *signals)
+{
+    static auto *const real =
+        hidden<int(int, epoll_event *, int, const timespec *, const sigset_t *)>("epoll_pwait2");
+    if (virtual_ns == 0)
+        return real(epoll, events, max_events, timeout, signals);
+    /* Rounded up, as the kernel would do it with nanoseconds. */
+    return bench::poll_nothing(timeout == nullptr ? -1
+                                                  : static_cast<int>(timeout->tv_sec * 1000 +
+                                                                     (timeout->tv_nsec + 999999) /
+                                                                         1000000));
+}
+
 int epoll_ctl(int epoll, int operation, int descriptor, epoll_event *event) noexcept
 {
     static auto *const real = hidden<int(int, int, int, epoll_event *)>("epoll_ctl");
@@ -130,8 +169,22 @@ int timerfd_create(int clock, int flags) noexcept
     static auto *const real = hidden<int(int, int)>("timerfd_create");
     if (virtual_ns == 0)
         return real(clock, flags);
+    if (bench::lends_timerfd)
+        return eventfd(0, EFD_CLOEXEC);
     errno = ENOSYS;
     return -1;
+}
+
+int timerfd_settime(int descriptor, int flags, const itimerspec *set, itimerspec *before) noexcept
+{
+    static auto *const real =
+        hidden<int(int, int, const itimerspec *, itimerspec *)>("timerfd_settime");
+    if (virtual_ns == 0 || !bench::lends_timerfd)
+        return real(descriptor, flags, set, before);
+    virtual_polls++;
+    bench::alarm_ns = static_cast<uint64_t>(set->it_value.tv_sec) * 1000000000 +
+                      static_cast<uint64_t>(set->it_value.tv_nsec);
+    return 0;
 }
 
 } // extern "C"

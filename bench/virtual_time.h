@@ -17,12 +17,17 @@ namespace bench
 
 extern thread_local uint64_t virtual_ns;    /* the clock; 0: off */
 extern thread_local uint64_t virtual_polls; /* calls that would have been system calls */
+extern thread_local bool lends_timerfd;     /* the contender can sleep by nothing else */
 
 /* The system's monotonic clock, whatever the virtual one does. */
 uint64_t real_ns();
 
 /* What this thread has had of a processor. */
 uint64_t cpu_ns();
+
+/* What the hypervisor has taken from all processors so far, in steps of 10 ms; 0 where
+ * the system does not tell. */
+uint64_t stolen_ns();
 
 inline uint64_t read_virtual_clock(void *)
 {

@@ -30,10 +30,12 @@ namespace bench
 constexpr uint64_t SPAN_NS = 60 * SECOND;
 
 /* Steps measured where the work comes with time: more of them when a step has
- * little to do. */
+ * little to do. To count, a turn of the textbook wheel's level is enough. */
 inline uint64_t window_steps(size_t timers)
 {
-    return timers <= 10000 ? 163840 : timers <= 100000 ? 65536 : 16384;
+    if (is_counting())
+        return 16384;
+    return timers <= 10000 ? 65536 : timers <= 100000 ? 32768 : 16384;
 }
 
 /* Below this size single advances are so short that reading the clock between
@@ -111,24 +113,21 @@ template <template <Fire *> class C> class Fill
     void run(Stopwatch &watch, Figures &figures)
     {
         const size_t timers = world_.connections();
-        const uint64_t passes = timers > 100000 ? 1 : timers > 10000 ? 3 : 10;
-        uint64_t start_ns = 0, expire_ns = 0;
+        const uint64_t passes = timers > 100000 || is_counting() ? 1 : timers > 10000 ? 2 : 4;
         for (uint64_t pass = 0; pass < passes; pass++) {
             world_.open();
             watch.start();
             start_all();
-            start_ns += watch.stop();
+            watch.stop("start_ns", timers);
             world_.measure_bytes();
             watch.start();
             expire_all();
-            expire_ns += watch.stop();
+            watch.stop("expire_ns", timers);
             world_.close();
         }
         if (!timed_)
             time_advances();
         figures.operations = timers * passes;
-        figures.add("start_ns", per(start_ns, figures.operations));
-        figures.add("expire_ns", per(expire_ns, figures.operations));
         add_quantiles(figures, samples_);
         world_.report(figures);
     }
@@ -255,8 +254,11 @@ template <template <Fire *> class C, bool latency> class Churn
         for (uint32_t id = 0; id < timers; id++)
             world_.start(world_.connection(id), draw_due(world_.connection(id)));
         world_.measure_bytes();
-        churn(timers <= 1000000 ? 1000 : 2000);
-        const uint64_t steps = timers <= 1000000 ? 2000 : 4000;
+        churn(is_counting() ? 100 : timers <= 100000 ? 500 : timers <= 1000000 ? 1000 : 2000);
+        const uint64_t steps = is_counting()       ? 200
+                               : timers <= 100000  ? 1000
+                               : timers <= 1000000 ? 2000
+                                                   : 4000;
         watch.start();
         churn(steps);
         watch.stop();
@@ -393,7 +395,10 @@ template <template <Fire *> class C, bool latency> class Request
         world_.open();
         open_requests();
         world_.measure_bytes();
-        const uint64_t steps = timers <= 10000 ? 2048 : timers <= 1000000 ? 4096 : 16384;
+        const uint64_t steps = is_counting()       ? 256
+                               : timers <= 10000   ? 2048
+                               : timers <= 1000000 ? 4096
+                                                   : 16384;
         watch.start();
         serve(steps);
         watch.stop();
@@ -590,7 +595,9 @@ template <template <Fire *> class C> class Herd
     void run(Stopwatch &watch, Figures &figures)
     {
         const size_t timers = world_.connections();
-        const uint64_t passes = timers > 100000 ? 1 : std::min(MOST_PASSES, 1000000 / timers);
+        const uint64_t passes = timers > 100000 || is_counting()
+                                    ? 1
+                                    : std::min(MOST_PASSES, 1000000 / timers);
         for (uint64_t pass = 0; pass < passes; pass++) {
             world_.open();
             in_order_ = last_ = 0;
@@ -610,7 +617,7 @@ template <template <Fire *> class C> class Herd
 
   private:
     static constexpr uint64_t DUE_NS = START_NS + 10 * SECOND - 1;
-    static constexpr uint64_t STEPS = 10000, MOST_PASSES = 10;
+    static constexpr uint64_t STEPS = 10000, MOST_PASSES = 4;
 
     void start(Connection &connection, uint32_t rank)
     {
@@ -659,15 +666,15 @@ template <template <Fire *> class C> class Far
         watch.start();
         for (uint32_t id = 0; id < timers; id++)
             world_.start(world_.connection(id), START_NS + delays_[id]);
-        figures.add("start_ns", per(watch.stop(), timers));
+        watch.stop("start_ns", timers);
         world_.measure_bytes();
         watch.start();
         for (size_t i = 0; i < timers / 2; i++)
             world_.stop(world_.connection(order_[i]));
-        figures.add("stop_ns", per(watch.stop(), timers / 2));
+        watch.stop("stop_ns", timers / 2);
         watch.start();
         expire();
-        figures.add("expire_ns", per(watch.stop(), timers - timers / 2));
+        watch.stop("expire_ns", timers - timers / 2);
         world_.close();
         figures.operations = timers;
         add_quantiles(figures, samples_);
@@ -693,9 +700,9 @@ template <template <Fire *> class C> class Far
     {
         for (uint64_t step = 1; step <= STEPS; step++) {
             uint64_t ahead_ns = between(MINUTE_NS, DECADE_NS, per(step, STEPS));
-            uint64_t before = real_ns();
+            uint64_t before = sample_ns();
             world_.advance(START_NS + ahead_ns / MS * MS + MS);
-            samples_.add(real_ns() - before);
+            samples_.add(sample_ns() - before);
         }
     }
 
@@ -737,9 +744,9 @@ template <template <Fire *> class C> class Sleeper
                          START_NS + FIRST_NS + random_delay(LAST_NS - FIRST_NS, random64(id)));
         uint64_t wakes = 0;
         watch.start();
-        for (uint64_t before = real_ns(); world_.fired() < timers && virtual_ns < GIVE_UP_NS;) {
+        for (uint64_t before = sample_ns(); world_.fired() < timers && virtual_ns < GIVE_UP_NS;) {
             wakes += world_.sleep();
-            uint64_t now = real_ns();
+            uint64_t now = sample_ns();
             samples_.add(now - before);
             before = now;
         }

@@ -190,10 +190,10 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     /* The same, each timed on its own. */
     void steps_timed(uint64_t steps, Samples &samples)
     {
-        uint64_t before = real_ns();
+        uint64_t before = sample_ns();
         for (uint64_t i = 0; i < steps; i++) {
             step();
-            uint64_t after = real_ns();
+            uint64_t after = sample_ns();
             samples.add(after - before);
             before = after;
         }

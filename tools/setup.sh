@@ -28,6 +28,8 @@ _tw_have() {
     libevent-dev) _tw_have_header event2/event.h ;;
     libuv1-dev) _tw_have_header uv.h ;;
     libev-dev) _tw_have_header ev.h ;;
+    libace-dev) _tw_have_header ace/Timer_Wheel_T.h c++ ;;
+    libsystemd-dev) _tw_have_header systemd/sd-event.h ;;
     liburing-dev) _tw_have_header liburing.h ;;
     libglib2.0-dev) pkg-config --exists glib-2.0 ;;
     systemtap-sdt-dev) _tw_have_header sys/sdt.h ;;

@@ -12,14 +12,17 @@
 namespace bench
 {
 
+using Clock = uint64_t(void *);
+
 struct TickwheelLoop : Defaults {
     static constexpr size_t MALLOC_PER_TIMER = 0; /* it reserves, and so touches, its memory */
 
-    explicit TickwheelLoop(tw_loop *(*make)(const tw_options *) = tw_loop_new)
+    explicit TickwheelLoop(Clock *clock = read_virtual_clock,
+                           tw_loop *(*make)(const tw_options *) = tw_loop_new)
     {
         tw_options options = {};
         options.size = sizeof options;
-        options.clock = read_virtual_clock;
+        options.clock = clock;
         loop = make(&options);
         must(loop != nullptr, "tw_loop_new");
     }
@@ -76,7 +79,7 @@ template <Fire *fire> struct TickwheelHandles : TickwheelLoop {
     }
 
     explicit TickwheelHandles(const Plan &plan, tw_loop *(*make)(const tw_options *) = tw_loop_new)
-        : TickwheelLoop(make)
+        : TickwheelLoop(read_virtual_clock, make)
     {
         must(tw_reserve_calls(loop, plan.timers) == 0, "tw_reserve_calls");
     }

@@ -2,7 +2,9 @@
 
     python3 bench/counts BUILD [--filter RE] [--record FILE | --check FILE] [--jobs N]
 
-BUILD is the folder of a release build with the benchmarks in it.
+BUILD is the folder of a release build with the benchmarks in it. What is counted
+is called operation/NAME, or as in the suite, workload/contender/timers, with
+workload.part where a workload has several figures: fill.start/libuv/10000.
 """
 
 import argparse
@@ -12,9 +14,10 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-import table
+import kept
 from callgrind import CountError, run
 
 
@@ -34,6 +37,46 @@ class Operations:
         return {f"operation/{name}": run(self.program, [name])[name]}
 
 
+class Suite:
+    """Every contender in the suite's workloads, in windows of a length to count."""
+
+    WORKLOADS = "fill|steady|churn|idle|request|proxy|herd|far|sleeper"
+    SIZES = "10000|100000"
+
+    def __init__(self, build, folder):
+        self.program = build / "bench" / "bench_suite"
+        self.environment = {"TICKWHEEL_BENCH_COUNT": "1",
+                            "TICKWHEEL_BENCH_TRUTHS": f"{folder}/truths"}
+
+    def jobs(self):
+        listed = self.run_plainly("--benchmark_list_tests",
+                                  f"^({self.WORKLOADS})/.*/({self.SIZES})$")
+        for name in sorted(line for line in listed.splitlines() if line.count("/") == 2):
+            yield name, lambda name=name: self.count(name)
+
+    def prepare(self, names):
+        """Works out what must fire: under valgrind that would take minutes."""
+        cases = {(name.split("/")[0], name.split("/")[2]) for name in names}
+        for workload, timers in sorted(cases):
+            self.run_plainly("--benchmark_repetitions=1", f"^{workload}/multimap/{timers}$")
+
+    def run_plainly(self, option, pattern):
+        return subprocess.run([self.program, option, f"--benchmark_filter={pattern}"],
+                              capture_output=True, text=True, check=True,
+                              env={**os.environ, **self.environment}).stdout
+
+    def count(self, name):
+        workload, contender, timers = name.split("/")
+        counts = run(self.program, [f"--benchmark_filter=^{name}$", "--benchmark_repetitions=1",
+                                    "--benchmark_out_format=json"], self.environment)
+        return {f"{workload}{part_of(figure)}/{contender}/{timers}": count
+                for figure, count in counts.items()}
+
+
+def part_of(figure):
+    return "" if figure == "operation_ns" else "." + figure.removesuffix("_ns")
+
+
 def built_with(build):
     lines = (build / "bench" / "counts" / "built_with.txt").read_text().splitlines()
     known = dict(line.split(": ", 1) for line in lines)
@@ -44,12 +87,17 @@ def built_with(build):
 
 
 def count_all(build, pattern, jobs):
-    wanted = [job for job in Operations(build).jobs() if re.search(pattern, job[0])]
-    counts = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        for counted in pool.map(lambda job: job[1](), wanted):
-            counts.update(counted)
-    return counts
+    with tempfile.TemporaryDirectory() as folder:
+        suite = Suite(build, folder)
+        operations = list(Operations(build).jobs())
+        contenders = [job for job in suite.jobs() if re.search(pattern, job[0])]
+        suite.prepare([name for name, _ in contenders])
+        wanted = [job for job in operations if re.search(pattern, job[0])] + contenders
+        counts = {}
+        with ThreadPoolExecutor(jobs) as pool:
+            for counted in pool.map(lambda job: job[1](), wanted):
+                counts.update(counted)
+        return counts
 
 
 def show(counts):
@@ -61,13 +109,13 @@ def show(counts):
 
 def check(path, now_with, counts):
     """0: nothing has grown. 1: something has. 77: it cannot be compared."""
-    with_, before = table.read(path)
+    with_, before = kept.read(path)
     if with_ != now_with:
         differs = [f"{name} {now_with.get(name)} instead of {value}"
                    for name, value in with_.items() if now_with.get(name) != value]
         print("Not compared: it was counted with " + ", ".join(differs))
         return 77
-    grown = list(table.grown(before, counts))
+    grown = list(kept.grown(before, counts))
     for sentence in grown:
         print("GROWN: " + sentence)
     new = sorted(set(counts) - set(before))
@@ -90,8 +138,8 @@ def main():
     show(counts)
     if options.record:
         # With a filter, the rest stays as it was.
-        before = table.read(options.record)[1] if pathlib.Path(options.record).exists() else {}
-        table.write(options.record, built_with(options.build), {**before, **counts})
+        before = kept.read(options.record)[1] if pathlib.Path(options.record).exists() else {}
+        kept.write(options.record, built_with(options.build), {**before, **counts})
     if options.check:
         sys.exit(check(options.check, built_with(options.build), counts))
 
@@ -99,5 +147,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (CountError, table.BadFile) as error:
+    except (CountError, kept.BadFile) as error:
         sys.exit(f"bench/count: {error}")

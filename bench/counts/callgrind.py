@@ -53,8 +53,8 @@ def read_dump(path):
 
 
 def run(program, arguments, environment=None):
-    """({name: Count}, what it printed); the program prints a line of a name, a tab and
-    the number of operations for each name it reported under."""
+    """{name: Count}. The program prints a line of a name, a tab and the number of
+    operations for each name that it reported under."""
     program = pathlib.Path(program).resolve()
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -73,7 +73,9 @@ def run(program, arguments, environment=None):
             sums[name][1] += lines
     counts = {}
     for line in done.stdout.splitlines():
-        name, _, operations = line.rpartition("\t")
+        name, tab, operations = line.rpartition("\t")
+        if not tab:
+            continue
         if name not in sums or sums[name][0] == 0:
             raise CountError(f"{program.name} {' '.join(arguments)} counted nothing as {name}: "
                              "it was compiled without valgrind's headers")

@@ -18,8 +18,13 @@ template <template <Fire *> class C> bool enter_replay(const std::string &conten
         note_absence(W::name, contender, reason);
         return true;
     }
+    if (W::Timers::MOST_TIMERS <= 10000) {
+        note_absence(W::name, contender, W::Timers::WHY_NO_MORE);
+        return true;
+    }
     std::string name =
         std::string(W::name) + "/" + contender + "/" + std::to_string(script().timers);
+    note_benchmark(W::name, name, script().timers);
     benchmark::RegisterBenchmark(name.c_str(), [name](benchmark::State &state) {
         Figures figures;
         Stopwatch watch(&state);

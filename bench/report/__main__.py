@@ -2,7 +2,10 @@
 
     --html FILE       writes the self-contained page
     --plots FOLDER    writes the plots, each a file of its own
-    --publish FILE    rewrites the generated parts of BENCHMARKS.md; needs --plots
+    --publish FOLDER  adds the run to the published figures of FOLDER, a copy of the
+                      repository, and writes its pages again: BENCHMARKS.md,
+                      docs/benchmarks and docs/plots. Without a result, it only
+                      writes them again
     --command WORDS   what made the run, for the record
 """
 
@@ -11,11 +14,15 @@ import pathlib
 import sys
 
 import figures
+import machines
 import page
+import pages
 import plots
 import publish
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "counts"))
+import kept  # noqa: E402
 
 
 def options_of(arguments):
@@ -23,42 +30,53 @@ def options_of(arguments):
     parser.add_argument("results", nargs="*")
     parser.add_argument("--html")
     parser.add_argument("--plots")
-    parser.add_argument("--publish")
+    parser.add_argument("--publish", type=pathlib.Path)
     parser.add_argument("--command")
     options = parser.parse_args(arguments)
     if not (options.html or options.plots or options.publish):
         parser.error("nothing to write: name --html, --plots or --publish")
-    if options.publish and not options.plots:
-        parser.error("--publish shows the plots: name their folder with --plots")
+    if not options.results and (options.html or options.plots):
+        raise figures.BadInput("no result file")
     return options
 
 
 def write_plots(measured, folder):
-    """Answers (section, path, what it shows) of each."""
+    """Answers {name: what it shows}."""
     folder.mkdir(parents=True, exist_ok=True)
     style = (HERE / "plot.css").read_text(encoding="utf-8")
-    written = []
-    for section, name, title, drawing in plots.all_plots(measured, style):
-        path = folder / f"{name}.svg"
-        path.write_text(drawing + "\n", encoding="utf-8")
-        written.append((section, path, title))
+    written = {}
+    for _, name, title, drawing in plots.all_plots(measured, style):
+        (folder / f"{name}.svg").write_text(drawing + "\n", encoding="utf-8")
+        written[name] = title
     return written
 
 
+def publish_to(root, measured, command):
+    """measured: None to write the pages again from what is published."""
+    data = root / "docs" / "benchmarks" / "data"
+    first = None
+    if measured:
+        first = machines.add(data, measured, command)
+    published = machines.read_all(data, first)
+    counts = kept.Counts(data / "counts.tsv")
+    written = write_plots(published[0].measured, root / "docs" / "plots")
+    publish.rewrite(root / "BENCHMARKS.md", published, counts, "docs/plots")
+    pages.write(root / "docs" / "benchmarks", published, counts, written)
+
+
 def main(arguments):
-    options = options_of(arguments)
     try:
-        measured = figures.read(options.results)
+        options = options_of(arguments)
+        measured = figures.read(options.results) if options.results else None
         if options.html:
             target = pathlib.Path(options.html)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(page.write(measured, options.command), encoding="utf-8")
+        if options.plots:
+            write_plots(measured, pathlib.Path(options.plots))
         if options.publish:
-            publish.check(measured)
-        written = write_plots(measured, pathlib.Path(options.plots)) if options.plots else []
-        if options.publish:
-            publish.rewrite(pathlib.Path(options.publish), measured, written, options.command)
-    except figures.BadInput as error:
+            publish_to(options.publish, measured, options.command)
+    except (figures.BadInput, kept.BadFile) as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
     return 0

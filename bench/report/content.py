@@ -3,9 +3,10 @@ writes as HTML and publish.py as Markdown."""
 
 import dataclasses
 
-from figures import (ADVANCE_WORKLOADS, MEMORY, NOISY_PERCENT, is_orientation, is_ours, is_peer)
-from table import number, share
+from figures import (ADVANCE_WORKLOADS, MEMORY, is_orientation, is_ours, is_peer)
+from table import FIGURES, number, share
 import svg
+from intervals import WIDE
 
 
 @dataclasses.dataclass
@@ -48,18 +49,26 @@ def cost_table(measured, workload, counter, title):
         if any(cells):
             rows.append((kind_of(name), [label(measured, name, workload),
                                          *(text for cell in cells for text in cost_cells(cell))]))
-    groups = [("", 1), *((f"{size:,} timers", 5) for size in sizes)]
-    head = ["contender", *(["ns", "min", "cv", "× limit", "× peer"] * len(sizes))]
+    groups = [("", 1), *((f"{size:,} timers", 4) for size in sizes)]
+    head = ["contender", *(["ns", "min", "× limit", "× peer"] * len(sizes))]
     return Table(title, head, rows, groups, absences(measured, workload))
 
 
 def cost_cells(cell):
     if cell is None:
-        return ["–"] * 5
-    noisy = cell.cv_percent is not None and cell.cv_percent > NOISY_PERCENT
-    return [number(cell.median), number(cell.minimum),
-            percent(cell.cv_percent) + (" ~" if noisy else ""), times(cell.of_limit),
-            times(cell.of_peer)]
+        return ["–"] * 4
+    return [number(cell.median), number(cell.minimum), times(cell.of_limit),
+            of_peer(cell.of_peer)]
+
+
+def of_peer(ratio):
+    """A multiple and half of its interval: 0.87× ±2 %."""
+    if ratio is None:
+        return "–"
+    if ratio.half_width is None:
+        return times(ratio.value)
+    width = 100 * ratio.half_width
+    return f"{times(ratio.value)} ±{max(width, 1):.0f} %{' ~' if ratio.is_wide else ''}"
 
 
 def absences(measured, workload):
@@ -104,7 +113,7 @@ def dash(value):
 # ------------------------------------------------------------------ where it loses
 
 def losses_sentence(measured):
-    won, lost = measured.comparisons()
+    won, lost = measured.won_and_lost()
     if won + lost == 0:
         return "There is nothing to compare with: the run has no peer, or none of tickwheel's own."
     if lost == 0:
@@ -114,10 +123,13 @@ def losses_sentence(measured):
             "peer is faster than every tickwheel contender.")
 
 
-def losses_table(measured, by_all):
+def losses_table(measured, by_all, costs_only=False):
     """by_all: where no tickwheel contender is best; else where only some are behind.
+    costs_only: what an operation costs, without the longest advances and memory.
     A row is a figure (and a contender), a column a size, a cell the multiple of the best peer."""
-    losses = [loss for loss in measured.losses() if loss.is_best_of_ours == by_all]
+    titles = {title for _, _, title in measured.figures()}
+    losses = [loss for loss in measured.losses() if loss.is_best_of_ours == by_all
+              and (loss.what in titles or not costs_only)]
     if by_all:
         losses = best_of_ours(losses)
     sizes = sorted({loss.timers for loss in losses})
@@ -135,7 +147,7 @@ def losses_table(measured, by_all):
 
 LOSS_NOTES = ["A cell is the multiple of the best peer's figure, with the peer's name; an empty "
               "one is not lost. What is beyond noise comes first: ~ marks what may be noise, since "
-              "the repetitions overlap or there is only one."]
+              "the 95 % interval reaches 1 or there are fewer than three rounds."]
 
 
 def best_of_ours(losses):
@@ -152,11 +164,64 @@ def loss_words(loss):
     return f"{times(loss.multiple)} {loss.peer}{'' if loss.is_clear else ' ~'}"
 
 
+# ---------------------------------------------------------- counts, and replays
+
+def part_of(counter):
+    """".start" of start_ns: how bench/count calls it."""
+    return "." + counter.removesuffix("_ns") if counter else ""
+
+
+def counts_of(counts, workload, counter, timers):
+    """{contender: its Count} of a figure."""
+    found = {}
+    for name, count in counts.counts.items():
+        what, *rest = name.split("/")
+        if what == workload + part_of(counter) and rest[1:] == [str(timers)]:
+            found[rest[0]] = count
+    return found
+
+
+def counts_table(counts, workload):
+    """Instructions and cache lines an operation, of each contender at each size."""
+    figures = [figure for figure in FIGURES if figure[0] == workload]
+    columns = [(counter, timers) for _, counter in figures for timers in (10000, 100000)
+               if counts_of(counts, workload, counter, timers)]
+    names = sorted({name for counter, timers in columns
+                    for name in counts_of(counts, workload, counter, timers)},
+                   key=lambda name: (name != "limit", not is_ours(name), name))
+    rows = []
+    for name in names:
+        cells = []
+        for counter, timers in columns:
+            count = counts_of(counts, workload, counter, timers).get(name)
+            cells.append("{:,.1f}, {:.2f}".format(*count.per_operation()) if count else "–")
+        rows.append((kind_of(name), [name, *cells]))
+    head = ["contender", *(f"{part_of(counter)[1:] + ', ' if counter else ''}{timers:,}"
+                           for counter, timers in columns)]
+    return Table("Instructions and cache lines an operation, counted", head, rows)
+
+
+def operations_table(counts):
+    rows = []
+    for name, count in counts.counts.items():
+        if name.startswith("operation/"):
+            instructions, lines = count.per_operation()
+            rows.append(("plain", [name.removeprefix("operation/"), f"{instructions:,.1f}",
+                                   f"{lines:.2f}"]))
+    return Table("tickwheel's single operations (bench/counts/operations.c), 20,000 timers",
+                 ["operation", "instructions", "cache lines"], rows)
+
+
+def replays(measured):
+    """The workloads that are replays of a trace."""
+    return sorted({key[0] for key in measured.results.runs if key[0].startswith("replay of ")})
+
+
 # --------------------------------------------------------- beyond cost per operation
 
-def advance_tables(measured):
+def advance_tables(measured, workloads=ADVANCE_WORKLOADS):
     tables = []
-    for workload in ADVANCE_WORKLOADS:
+    for workload in workloads:
         timers, found = measured.advances(workload)
         if found:
             rows = [(kind_of(name), [label(measured, name, workload), *map(svg.duration, took)])
@@ -296,8 +361,8 @@ def warnings(measured):
         found.append(f"The machine had other work when the run began (load {busy[0]:.1f} on "
                      f"{busy[1]} cores): these figures say little.")
     if measured.fewest_repeated() < 3:
-        found.append("Some figures come from fewer than three repetitions: no spread can be "
-                     "given for them worth its name.")
+        found.append("Some figures come from fewer than three rounds: no interval can be given "
+                     "for them.")
     return found
 
 
@@ -329,25 +394,30 @@ def missing(measured):
 def noise_sentences(measured):
     fewest, most = measured.repetitions()
     count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    sentences = [f"Each figure is the median of {count} repetition{'s' if most > 1 else ''}."]
+    sentences = [f"Each figure is the median of {count} round{'s' if most > 1 else ''}."]
     if measured.results.once:
         once = len(measured.results.once)
         sentences.append(f"{once} benchmark{'s were' if once > 1 else ' was'} measured once, since "
-                         "a run, its set-up included, takes long there: without a spread.")
-    spreads = measured.spreads()
-    if not spreads:
-        return sentences + ["With one repetition there is no spread to judge noise by."]
-    half, ninety = (spreads[int(len(spreads) * share)][0] for share in (0.5, 0.9))
-    worst, title, name, timers = spreads[-1]
+                         "a run, its set-up included, takes long there: without an interval.")
+    disturbed, windows = measured.disturbed()
+    if windows:
+        sentences.append(f"In {disturbed} of {windows} windows the system had the processor for "
+                         "other work even at the third try.")
+    widths = measured.widths()
+    if not widths:
+        return sentences + ["With fewer than three rounds there is no interval to judge noise by."]
+    narrow = sum(width <= 100 * WIDE for width, *_ in widths)
+    worst, title, ours, peer, timers = widths[-1]
     sentences.append(
-        f"Half of the {len(spreads)} figures vary by less than {half:.1f} % (coefficient of "
-        f"variation) between repetitions, nine in ten by less than {ninety:.1f} %; the worst is "
-        f"{title}, {name} at {timers:,} timers, with {worst:.0f} %. A figure that varies by more "
-        f"than {NOISY_PERCENT} % is marked ~.")
+        f"Of the {len(widths)} ratios of the best tickwheel contender to the best peer, "
+        f"{100 * narrow / len(widths):.0f} % have a 95 % interval of at most ±{100 * WIDE:.0f} %; "
+        f"half of them ±{widths[len(widths) // 2][0]:.1f} %. The widest is {title} at {timers:,} "
+        f"timers ({ours}, {peer}) with ±{worst:.0f} %. A wider one than ±{100 * WIDE:.0f} % is "
+        "marked ~.")
     sentences.append(
-        "A difference counts as beyond noise only where every repetition of the one lies above "
-        "every repetition of the other. From run to run, absolute figures move with whatever else "
-        "shares the machine: compare multiples, whose two sides come from the same run.")
+        "An interval is the bootstrap's, over rounds: within a round all contenders are measured "
+        "within seconds, and the ratio is taken there. From run to run, absolute figures move with "
+        "whatever else shares the machine: compare multiples.")
     return sentences
 
 
@@ -362,5 +432,5 @@ READING = [
     "Time is virtual: all contenders live through the same milliseconds, and a checksum over "
     "which timer fired at which time must be equal for all, or the run is void.",
 ]
-ORIENTATION_NOTE = ("* For orientation only: measured in Python, in a process of its own; no peer in "
-                    "the multiples.")
+ORIENTATION_NOTE = ("* For orientation only: in a process of its own, most on a clock of its own; no "
+                    "peer in the multiples.")

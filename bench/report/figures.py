@@ -10,8 +10,9 @@ import statistics
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from result_file import BadInput  # noqa: E402
-from table import FIGURES, ORIENTATION, Results, is_ours, is_peer  # noqa: E402
+import intervals  # noqa: E402
+from result_file import BadInput, load  # noqa: E402
+from table import AWAY, FIGURES, ORIENTATION, Results, is_ours, is_peer  # noqa: E402
 
 ADVANCE_COUNTERS = ("p50_ns", "p99_ns", "p999_ns", "max_ns")
 # herd is left out: all its timers fire in one advance, which the figure is about.
@@ -21,7 +22,6 @@ MEMORY = {
     ("fill", "bytes_per_timer"): "by the allocator's own count",
     ("memory", "resident_per_timer"): "by resident memory",
 }
-NOISY_PERCENT = 10
 
 WORKLOADS = {
     "fill": "N starts with deadlines uniform over 60 s; then time moves on, 1 ms at a time, "
@@ -49,9 +49,8 @@ class Cell:
     median: float
     minimum: float
     maximum: float
-    cv_percent: float | None
     of_limit: float | None
-    of_peer: float | None
+    of_peer: intervals.Ratio | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Loss:
     peer: str
     peer_value: float
     is_best_of_ours: bool
-    is_clear: bool  # every repetition of ours is behind every one of the peer's
+    is_clear: bool  # the interval of their ratio lies above 1
 
     @property
     def multiple(self):
@@ -79,7 +78,7 @@ def read(paths):
     measured = Measured()
     for path in paths:
         measured.read(path)
-    if not measured.results.runs:
+    if not measured.results.runs and not measured.results.realtime.runs:
         if measured.results.wrong:
             raise BadInput("every run is void: " + "; ".join(sorted(measured.results.wrong)))
         raise BadInput(f"no benchmark was run: {', '.join(map(str, paths))}")
@@ -92,7 +91,14 @@ class Measured:
         self.contexts = []
 
     def read(self, path):
-        data = self.results.read(path)
+        self.take(load(path), path)
+
+    def take(self, data, path):
+        if trace := data["context"].get("trace"):
+            data = {"context": {**data["context"]}, "benchmarks": [
+                of_trace(run, trace) for run in data["benchmarks"]]}
+            del data["context"]["trace"]
+        self.results.take(data, path)
         if data["benchmarks"]:
             self.contexts.append(data["context"])
 
@@ -127,9 +133,25 @@ class Measured:
         median = statistics.median(values)
         peer = self.best(workload, counter, timers, is_peer)
         limit = self.median(workload, counter, "limit", timers)
-        return Cell(median, min(values), max(values), cv_percent(values),
+        return Cell(median, min(values), max(values),
                     median / limit if limit else None,
-                    median / peer[1] if peer and peer[1] else None)
+                    self.results.ratio(workload, counter, timers, contender, peer[0])
+                    if peer and peer[1] else None)
+
+    def compared(self, workload, counter, timers):
+        """(our best contender, the best peer, their Ratio), or None without both."""
+        ours = self.best(workload, counter, timers, is_ours)
+        peer = self.best(workload, counter, timers, is_peer)
+        if not ours or not peer or not peer[1]:
+            return None
+        return ours[0], peer[0], self.results.ratio(workload, counter, timers, ours[0], peer[0])
+
+    def comparisons(self):
+        """[(workload, counter, title, timers, ours, peer, Ratio)], costs only."""
+        return [(workload, counter, title, timers, *found)
+                for workload, counter, title in self.figures()
+                for timers in self.results.sizes(workload)
+                if (found := self.compared(workload, counter, timers))]
 
     def advances(self, workload):
         """(timers, {contender: quantiles in ns}) at the largest size measured."""
@@ -197,40 +219,33 @@ class Measured:
             best_of_ours = self.best(workload, counter, timers, is_ours)
             if not peer or not best_of_ours or not peer[1]:
                 continue
-            theirs = self.values(workload, counter, peer[0], timers)
             for name in filter(is_ours, self.contenders()):
                 ours = self.values(workload, counter, name, timers)
                 if ours and statistics.median(ours) > peer[1]:
+                    ratio = self.results.ratio(workload, counter, timers, name, peer[0])
                     found.append(Loss(
                         title, timers, name, statistics.median(ours), peer[0], peer[1],
-                        best_of_ours[1] > peer[1],
-                        len(ours) > 1 and min(ours) > max(theirs)))
+                        best_of_ours[1] > peer[1], (ratio.low or 0) > 1))
         return found
 
-    def comparisons(self):
-        """(won, lost) by the best tickwheel contender against the best peer, costs only."""
-        won = lost = 0
-        for workload, counter, _ in self.figures():
-            for timers in self.results.sizes(workload):
-                peer = self.best(workload, counter, timers, is_peer)
-                ours = self.best(workload, counter, timers, is_ours)
-                if peer and ours:
-                    won += ours[1] <= peer[1]
-                    lost += ours[1] > peer[1]
-        return won, lost
+    def won_and_lost(self):
+        """By the best tickwheel contender against the best peer, costs only."""
+        lost = sum(ratio.value > 1 for *_, ratio in self.comparisons())
+        return len(self.comparisons()) - lost, lost
 
     # ---------------------------------------------------------------- noise
 
-    def spreads(self):
-        """Every row's coefficient of variation, in percent, with the row's name."""
-        found = []
-        for workload, counter, title in self.figures():
-            for name in self.contenders():
-                for timers in self.results.sizes(workload):
-                    cell = self.cell(workload, counter, name, timers)
-                    if cell and cell.cv_percent is not None:
-                        found.append((cell.cv_percent, title, name, timers))
-        return sorted(found)
+    def widths(self):
+        """Half of each interval, in percent of its ratio, of the best of ours against the best
+        peer, with what was compared; those without an interval are left out."""
+        return sorted((100 * ratio.half_width, title, ours, peer, timers)
+                      for _, _, title, timers, ours, peer, ratio in self.comparisons()
+                      if ratio.half_width is not None)
+
+    def disturbed(self):
+        """(windows in which the system had the processor for other work, all windows)"""
+        runs = [run for runs in self.results.runs.values() for run in runs if "away" in run]
+        return sum(run["away"] > AWAY for run in runs), len(runs)
 
     def repetitions(self):
         """The fewest and the most behind a figure; rows for orientation do not count."""
@@ -257,9 +272,10 @@ class Measured:
         return None
 
 
-def cv_percent(values):
-    mean = statistics.fmean(values)
-    return 100 * statistics.stdev(values) / mean if len(values) > 1 and mean else None
+def of_trace(run, trace):
+    """A replay's run, by the trace that was replayed: "replay of ab/libuv/600"."""
+    name = str(run.get("run_name", "")).replace("replay/", f"replay of {trace}/", 1)
+    return {**run, "run_name": name}
 
 
 def description(workload):

@@ -16,6 +16,7 @@ from result_file import BadInput, load  # noqa: E402
 
 PACKAGES = {"Google Benchmark": "libbenchmark-dev", "libevent": "libevent-dev",
             "libuv": "libuv1-dev", "libev": "libev-dev", "Boost": "libboost-dev",
+            "ACE": "libace-dev", "systemd": "libsystemd-dev",
             "jemalloc": "libjemalloc-dev", "CPython": "python3", "uvloop": "python3-uvloop"}
 
 
@@ -78,6 +79,15 @@ def tickwheel_version():
     return f"commit {commit}{', with changes not committed' if changed else ''}" if commit else ""
 
 
+def released_version():
+    """1.2.3, as the header has it."""
+    header = lines_of(pathlib.Path(__file__).resolve().parent.parent.parent / "include"
+                      / "tickwheel.h")
+    found = [line.split()[2] for line in header
+             if re.match(r"#define TW_VERSION_(MAJOR|MINOR|PATCH) ", line)]
+    return ".".join(found)
+
+
 def kernel_version():
     """6.1.0 of "6.1.0-18-cloud-amd64": what a vendor adds says nothing here."""
     return re.match(r"[\d.]*", platform.release())[0]
@@ -99,6 +109,7 @@ def describe(build):
         "Kernel": f"{platform.system()} {kernel_version()}",
         "C library": " ".join(platform.libc_ver()).strip(),
         "Compiler": compiler(build),
+        "Version": released_version(),
         "tickwheel": tickwheel_version(),
     }
     facts.update((name, package_version(package)) for name, package in PACKAGES.items())
@@ -118,6 +129,8 @@ def from_context(context):
         facts["Caches"] = ", ".join(caches)
     if context.get("load_avg"):
         facts["Load when it began"] = f"{context['load_avg'][0]:.2f}"
+    if context.get("command"):
+        facts["Command"] = context["command"]
     if context.get("date"):
         facts["Date"] = context["date"].replace("T", " ")[:16]
     first = ("Date", "Processor", "Cores", "Caches", "Memory")

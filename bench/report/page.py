@@ -73,7 +73,7 @@ def glance(measured, plots):
 def losses(measured, plots):
     by_all = content.losses_table(measured, by_all=True)
     by_some = content.losses_table(measured, by_all=False)
-    html = paragraphs([content.losses_sentence(measured)])
+    html = paragraphs([content.losses_sentence(measured)]) + figures_in(plots, "losses")
     if by_all.rows:
         html += table(by_all)
     if by_some.rows:
@@ -114,7 +114,10 @@ def behaviour(measured, plots):
 
 
 def realtime(measured, plots):
-    return "".join(details(data, data.title) for data in realtime_tables.tables(measured))
+    tables = realtime_tables.tables(measured)
+    if not tables:
+        return ""
+    return figures_in(plots, "realtime") + "".join(details(data, data.title) for data in tables)
 
 
 def planner(measured, plots):
@@ -122,8 +125,9 @@ def planner(measured, plots):
 
 
 def tables(measured, plots):
-    html = ("<p>ns: median of the repetitions; min: the least; cv: coefficient of variation; "
-            "× limit and × peer: multiples of the limit and of the best peer in this run.</p>")
+    html = ("<p>ns: median of the rounds; min: the least; × limit and × peer: multiples of the "
+            "limit and of the best peer in this run, the latter with half of its 95 % interval, "
+            "marked ~ where that is over 5 %.</p>")
     for workload, counter, title in measured.figures():
         identity = "-".join(filter(None, ("table-cost", workload,
                                           (counter or "").removesuffix("_ns"))))

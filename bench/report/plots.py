@@ -1,4 +1,6 @@
-"""The plots of the report: cost against N, single advances, memory."""
+"""The plots of the report: cost against N, single advances, memory, all comparisons."""
+
+import statistics
 
 import svg
 from figures import ADVANCE_WORKLOADS, MEMORY, is_ours, is_orientation
@@ -24,6 +26,14 @@ LOOKS = {
     "libevent-common": ("c-l", "pentagon"),
     "asyncio": ("c-m", "left"),
     "uvloop": ("c-n", "right"),
+    "tickwheel-bare": ("c-a", "square"),
+    "tickwheel-inline": ("c-b", "circle"),
+    "tickwheel-later": ("c-c", "up"),
+    "tickwheel-cached": ("c-d", "circle"),
+    "ace-wheel": ("c-f", "circle"),
+    "ace-heap": ("c-g", "cross"),
+    "ace-hash": ("c-h", "square"),
+    "sd-event": ("c-k", "star"),
 }
 SPARE_COLOURS = ("c-n", "c-m", "c-i", "c-h", "c-e", "c-g")
 SPARE_MARKERS = ("star", "hexagon", "left", "right", "pentagon", "cross", "plus")
@@ -153,6 +163,34 @@ def advance_plot(measured, workload, identity, style=None):
                         body, identity, style)
 
 
+def lateness_plot(measured, rate, identity, style=None):
+    """How late a loop that drives itself calls, on the real clock."""
+    rows_ = measured.results.realtime
+    found = {}
+    for name in rows_.contenders("lateness", rate):
+        values = [rows_.values("lateness", name, rate, counter)
+                  for counter in ("p50_ns", "p99_ns", "p999_ns", "max_ns")]
+        if all(values):
+            found[name] = [statistics.median(of_counter) for of_counter in values]
+    if not found:
+        return None
+    names = sorted(found, key=lambda name: found[name][0])
+    shown = [value for took in found.values() for value in took if value > 0]
+    x = svg.Scale(min(shown) / 1.3, max(shown) * 1.3, LEFT, WIDTH - 62)
+    bottom = TOP + 24 + ROW * len(names)
+    title = "How late callbacks run"
+    body = heading(title, f"{rate:,} timers a second, on the real clock") + quantile_key()
+    for tick in svg.log_ticks(x.low, x.high, 4):
+        body.append(svg.line(x(tick), TOP + 22, x(tick), bottom, class_="grid"))
+        body.append(svg.text(x(tick), bottom + 16, svg.duration(tick), class_="tick",
+                             text_anchor="middle"))
+    body += rows(names, TOP + 24, looks_of(names), lambda name, y: advance_row(found[name], x, y))
+    words = "; ".join(f"{name}: " + ", ".join(svg.duration(value) for value in found[name])
+                      for name in names)
+    return svg.document(WIDTH, bottom + 28, title,
+                        f"Median, 99 %, 99.9 % and latest. {words}.", body, identity, style)
+
+
 def quantile_key():
     y, body = SUBTITLE_Y + 20, []
     for x, kind, radius, words in ((18, "circle", 3.5, "median"), (86, "bar", 5, "99 %"),
@@ -213,6 +251,55 @@ def rows(names, top, looks, draw):
     return body
 
 
+# ------------------------------------------- every comparison with the best peer
+
+RATIO_WIDTH, RATIO_LEFT = 720, 250
+
+
+def ratios_plot(measured, identity, style=None):
+    """A row a figure, a marker a size: the multiple of the best peer, with its interval."""
+    compared = measured.comparisons()
+    if not compared:
+        return None
+    titles = list(dict.fromkeys(title for _, _, title, *_ in compared))
+    sizes = sorted({timers for _, _, _, timers, *_ in compared})
+    kinds = dict(zip(sizes, ("circle", "square", "diamond", "up", "star")))
+    shown = [ratio.value for *_, ratio in compared]
+    x = svg.Scale(min(0.5, *shown) / 1.15, max(2, *shown) * 1.15, RATIO_LEFT, RATIO_WIDTH - 20)
+    bottom = TOP + 24 + ROW * len(titles)
+    body = heading("The best tickwheel contender as a multiple of the best peer",
+                   "left of 1: no peer is as fast; the bar is the 95 % interval")
+    for i, size in enumerate(sizes):
+        body += [svg.marker(kinds[size], RATIO_LEFT + 70 * i, SUBTITLE_Y + 20, 4),
+                 svg.text(RATIO_LEFT + 70 * i + 9, SUBTITLE_Y + 24, svg.power_of_ten(size),
+                          class_="muted")]
+    for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10):
+        if x.low < tick < x.high:
+            kind = "axis" if tick == 1 else "grid"
+            body += [svg.line(x(tick), TOP + 22, x(tick), bottom, class_=kind),
+                     svg.text(x(tick), bottom + 16, f"{tick}×", class_="tick",
+                              text_anchor="middle")]
+    for i, title in enumerate(titles):
+        y = TOP + 24 + ROW * (i + 0.5)
+        drawn = [svg.text(RATIO_LEFT - 10, y + 4, title, text_anchor="end")]
+        for _, _, of_title, timers, _, _, ratio in compared:
+            if of_title == title:
+                drawn += ratio_marker(ratio, x, y, kinds[timers])
+        body.append(svg.element("g", *drawn, class_="series ours c-a"))
+    words = "; ".join(f"{title} at {timers:,}: {ratio.value:.2f}"
+                      for _, _, title, timers, _, _, ratio in compared)
+    return svg.document(RATIO_WIDTH, bottom + 28, "Multiples of the best peer",
+                        f"Dot plot. {words}.", body, identity, style)
+
+
+def ratio_marker(ratio, x, y, kind):
+    drawn = [svg.marker(kind, x(ratio.value), y, 4)]
+    if ratio.low is not None:
+        drawn.insert(0, svg.line(x(max(ratio.low, x.low)), y, x(min(ratio.high, x.high)), y,
+                                 class_="span"))
+    return drawn
+
+
 # ------------------------------------------------------------------ all of them
 
 def all_plots(measured, style=None):
@@ -230,4 +317,9 @@ def all_plots(measured, style=None):
         identity = f"memory-{workload}"
         plots.append(("memory", identity, f"bytes a timer, {how}",
                       memory_plot(measured, workload, counter, how, identity, style)))
+    for rate in measured.results.realtime.sizes("lateness"):
+        plots.append(("realtime", f"lateness-{rate}", f"lateness, {rate:,} timers a second",
+                      lateness_plot(measured, rate, f"lateness-{rate}", style)))
+    plots.append(("losses", "ratios", "every comparison of cost",
+                  ratios_plot(measured, "ratios", style)))
     return [plot for plot in plots if plot[3] is not None]

@@ -102,6 +102,69 @@ class Slow(Program):
         self.assertEqual([len(runs) for runs in results.runs.values()], [3])
 
 
+class Rounds(Program):
+    def play(self, pattern, rounds="3 3 3 3", **environment):
+        path = self.folder / "rounds.json"
+        done = subprocess.run(
+            [WRONG, f"--benchmark_filter={pattern}", f"--benchmark_out={path}",
+             "--benchmark_out_format=json"], capture_output=True, text=True,
+            env={**os.environ, "TICKWHEEL_BENCH_ROUNDS": rounds, **environment})
+        return done, path
+
+    def runs(self, *arguments, **environment):
+        done, path = self.play(*arguments, **environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(path.read_text())["benchmarks"]
+
+    def test_every_contender_comes_once_a_round_and_sizes_have_their_own_number(self):
+        runs = self.runs("^(fill|steady)/multimap/(10000|100000)$", "3 2 1 1",
+                         TICKWHEEL_BENCH_AWAY="1000")
+        played = {}
+        for run in runs:
+            played.setdefault(run["run_name"], []).append((run["round"], run["tries"]))
+        small, large = [(0, 1), (1, 1), (2, 1)], [(0, 1), (1, 1)]
+        self.assertEqual(played, {"fill/multimap/10000": small, "steady/multimap/10000": small,
+                                  "fill/multimap/100000": large, "steady/multimap/100000": large})
+
+    def test_a_window_without_the_processor_is_measured_again_twice_at_most(self):
+        # No window can be less than not at all without it: so all of them are.
+        runs = self.runs("^fill/multimap/10000$", "2 2 2 2", TICKWHEEL_BENCH_AWAY="-1")
+        self.assertEqual([(run["round"], run["tries"]) for run in runs], [(0, 3), (1, 3)])
+
+    def test_what_is_slow_has_one_round_and_is_named(self):
+        done, path = self.play("^fill/multimap/10000$", TICKWHEEL_BENCH_SLOW="0.000001")
+        results = table.Results()
+        results.read(path)
+        self.assertEqual(results.once, {"fill/multimap/10000"})
+        self.assertEqual([len(runs) for runs in results.runs.values()], [1])
+        self.assertIn("Measured once, since slow: fill/multimap/10000", self.show(path).stdout)
+
+    def test_a_second_filter_narrows_the_first(self):
+        runs = self.runs("/multimap/10000$", "1 1 1 1", TICKWHEEL_BENCH_AND="^idle/")
+        self.assertEqual([run["run_name"] for run in runs], ["idle/multimap/10000"])
+
+    def test_a_wrong_one_voids_the_run_and_the_file_is_whole(self):
+        done, path = self.play("^fill/forgetful/10000$", TICKWHEEL_BENCH_AWAY="1000")
+        self.assertEqual(done.returncode, 1)
+        labels = [run.get("label", "")[:5] for run in json.loads(path.read_text())["benchmarks"]]
+        self.assertEqual(labels, ["WRONG", "", ""])
+
+    def test_nothing_to_do_and_a_bad_number_are_told(self):
+        done, _ = self.play("^nothing$")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no benchmark was run", done.stderr)
+        done, _ = self.play("^fill/multimap/10000$", "3 3")
+        self.assertIn("not four numbers: 3 3", done.stderr)
+
+    def test_ratios_are_taken_within_rounds(self):
+        done, path = self.play("^fill/(multimap|forgetful)/10000$", TICKWHEEL_BENCH_AWAY="1000")
+        results = table.Results()
+        results.read(path)
+        ratio = results.ratio("fill", "start_ns", 10000, "forgetful", "multimap")
+        self.assertGreater(ratio.value, 0)
+        self.assertEqual(set(results.by_round("fill", "multimap", 10000)), {0, 1, 2})
+
+
 class Truths(Program):
     def test_a_second_program_goes_by_what_the_first_has_worked_out(self):
         truths = self.folder / "truths"

@@ -53,9 +53,10 @@ BUILT_WITH = {"libevent": "libevent", "libuv": "libuv", "libev": "libev", "Boost
 
 def replay(trace, *options):
     """bench/replay, of the programs in BUILD, once over."""
-    environment = dict(os.environ, TICKWHEEL_BENCH_BUILD=str(BUILD), TICKWHEEL_BENCH_IS_BUILT="1")
+    environment = dict(os.environ, TICKWHEEL_BENCH_BUILD=str(BUILD), TICKWHEEL_BENCH_IS_BUILT="1",
+                       TICKWHEEL_BENCH_AWAY="1000")  # a busy machine is no reason to repeat
     return subprocess.run([BENCH / "replay", trace, "--repetitions", "1", *options],
-                          env=environment, capture_output=True, text=True, timeout=100)
+                          env=environment, capture_output=True, text=True, timeout=250)
 
 
 def summary(trace):
@@ -107,7 +108,7 @@ class Contenders(Case):
             self.assertEqual((run["fired"], run["early"]), (fired, 0), name)
             self.assertGreater(run["operation_ns"], 0, name)
             # A row of costs, and a row of percentiles.
-            self.assertEqual(len(re.findall(rf"^{re.escape(name)} .*\d$", printed, re.M)), 2, name)
+            self.assertEqual(len(re.findall(rf"^{re.escape(name)} .*[-\d]$", printed, re.M)), 2, name)
         verdict = f"Checksums are equal: all {len(runs)} contenders fired the {fired:,} timers"
         self.assertIn(verdict, printed)
 

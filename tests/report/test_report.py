@@ -20,10 +20,18 @@ import xml.etree.ElementTree as ElementTree
 REPORT = pathlib.Path(sys.argv.pop(1)).resolve()
 sys.path.insert(0, str(REPORT))
 
+sys.path += [str(REPORT.parent), str(REPORT.parent / "counts")]
+
+import archive  # noqa: E402
 import content  # noqa: E402
 import figures  # noqa: E402
+import intervals  # noqa: E402
+import kept  # noqa: E402
 import machine  # noqa: E402
+import machines  # noqa: E402
+import markdown  # noqa: E402
 import page  # noqa: E402
+import pages  # noqa: E402
 import plots  # noqa: E402
 import publish  # noqa: E402
 import realtime_tables  # noqa: E402
@@ -89,15 +97,14 @@ class Folder(unittest.TestCase):
 
 
 class Numbers(Folder):
-    def test_a_figure_is_the_median_and_keeps_minimum_and_spread(self):
+    def test_a_figure_is_the_median_and_keeps_the_minimum(self):
         cell = self.measured(idle_runs()).cell("idle", None, "limit", 10000)
         self.assertEqual((cell.median, cell.minimum, cell.maximum), (10, 9, 14))
-        self.assertAlmostEqual(cell.cv_percent, 100 * 7**0.5 / 11)
 
     def test_multiples_are_of_the_limit_and_of_the_best_peer(self):
         cell = self.measured(idle_runs()).cell("idle", None, "tickwheel-handles", 1000000)
         self.assertAlmostEqual(cell.of_limit, 4)
-        self.assertAlmostEqual(cell.of_peer, 40 / 25)
+        self.assertAlmostEqual(cell.of_peer.value, 40 / 25)
 
     def test_python_rows_are_no_peers(self):
         runs = idle_runs() + [run("idle/asyncio/10000", 1)]
@@ -109,14 +116,13 @@ class Numbers(Folder):
         measured = self.measured(runs)
         self.assertIsNone(measured.cell("idle", None, "libev", 10000).of_limit)
         table = content.cost_table(measured, "idle", None, "idle: ns per refresh")
-        self.assertEqual(dict((cells[0], cells[4]) for _, cells in table.rows)["libev"], "–")
+        self.assertEqual(dict((cells[0], cells[3]) for _, cells in table.rows)["libev"], "–")
 
     def test_the_table_shows_the_multiples(self):
         table = content.cost_table(self.measured(idle_runs()), "idle", None, "idle")
         rows = {cells[0]: cells[1:] for _, cells in table.rows}
-        self.assertEqual(rows["tickwheel-embedded"][:2], ["20", "19"])
-        self.assertEqual(rows["tickwheel-embedded"][3:5], ["2.00×", "0.80×"])
-        self.assertEqual(rows["list-wheel"][5:], ["200", "196", "5 %", "5.00×", "2.00×"])
+        self.assertEqual(rows["tickwheel-embedded"][:4], ["20", "19", "2.00×", "0.80× ±2 %"])
+        self.assertEqual(rows["list-wheel"][4:], ["200", "196", "5.00×", "2.00× ±4 %"])
 
     def test_several_files_are_one_result(self):
         one = self.file(idle_runs()[:3], "one.json")
@@ -142,12 +148,15 @@ class Losses(Folder):
         self.assertEqual(table.rows, [("plain", ["idle: ns per refresh", "4.00× libuv"])])
         self.assertIn("In 1 of the 2 comparisons", content.losses_sentence(measured))
 
-    def test_overlapping_repetitions_are_marked_as_noise(self):
+    def test_an_interval_that_reaches_1_is_marked_as_noise(self):
         runs = [run("idle/tickwheel-park/10000", cost) for cost in (10, 11, 12)]
         runs += [run("idle/libev/10000", cost) for cost in (9, 10, 13)]
         loss, = self.measured(runs).losses()
         self.assertFalse(loss.is_clear)
         self.assertEqual(content.loss_words(loss), "1.10× libev ~")
+        slower = [run("idle/tickwheel-park/10000", cost) for cost in (20, 21, 22)] + runs[3:]
+        loss, = self.measured(slower).losses()
+        self.assertTrue(loss.is_clear)
 
     def test_without_a_peer_nothing_is_claimed(self):
         runs = [r for r in idle_runs() if "tickwheel" in r["run_name"]]
@@ -194,7 +203,7 @@ class Verdicts(Folder):
         measured = self.measured(idle_runs() + [bad])
         self.assertIn("VOID: idle/libuv/10000: its checksum is wrong", page.write(measured))
         with self.assertRaisesRegex(figures.BadInput, "void run is not published"):
-            publish.check(measured)
+            machines.check(measured)
 
     def test_missing_contenders_are_named(self):
         text = page.write(self.measured(idle_runs(), missing="uvloop, jemalloc",
@@ -215,10 +224,11 @@ class Pictures(Folder):
                 plots.all_plots(self.measured(runs), style)}
 
     def test_every_plot_is_well_formed_and_described(self):
-        drawn = self.all(idle_runs() + fill_runs() + sleeper_runs(5))
+        drawn = self.all(idle_runs() + fill_runs() + sleeper_runs(5)
+                         + lateness_runs("tickwheel", [1000]))
         self.assertEqual(set(drawn), {"cost-idle", "cost-fill-start", "cost-fill-expire",
                                       "cost-sleeper", "advance-fill", "advance-sleeper",
-                                      "memory-fill"})
+                                      "memory-fill", "ratios", "lateness-1000"})
         for picture in drawn.values():
             self.assertEqual(picture.get("role"), "img")
             self.assertTrue(picture.find(f"{SVG}title").text)
@@ -370,7 +380,7 @@ class RealTime(Folder):
     def test_a_void_one_is_not_published(self):
         runs = idle_runs() + lateness_runs("tickwheel", [1], label="WRONG: 3 calls came early")
         with self.assertRaisesRegex(figures.BadInput, "3 calls came early"):
-            publish.check(self.measured(runs))
+            machines.check(self.measured(runs))
 
 
 class Counted(Folder):
@@ -400,63 +410,211 @@ class Counted(Folder):
         self.assertEqual([line for line in content.warnings(measured) if "fewer" in line], [])
 
 
-class Publishing(Folder):
-    MARKS = ("machine", "warnings", "glance", "losses", "cost", "advance", "memory", "behaviour",
-             "realtime", "noise", "missing")
+class Intervals(unittest.TestCase):
+    def ratio(self, ours, theirs, **options):
+        return intervals.ratio(dict(enumerate(ours)), dict(enumerate(theirs)), **options)
 
-    def publish(self, text):
-        path = self.folder / "BENCHMARKS.md"
-        path.write_text(text, encoding="utf-8")
-        shown = [("cost", self.folder / "plots" / "cost-idle.svg", "idle: ns per refresh")]
-        publish.rewrite(path, self.measured(idle_runs()), shown, "bench/run --full --publish")
-        return path.read_text(encoding="utf-8")
+    def test_what_slows_a_round_down_cancels(self):
+        ratio = self.ratio((10, 20, 40, 10), (5, 10, 20, 5))
+        self.assertEqual((ratio.value, ratio.low, ratio.high), (2, 2, 2))
+        self.assertFalse(ratio.is_wide)
+
+    def test_of_programs_run_one_after_the_other_it_does_not(self):
+        ratio = self.ratio((10, 20, 40, 10), (5, 10, 20, 5), paired=False)
+        self.assertTrue(ratio.low < ratio.value < ratio.high)
+        self.assertTrue(ratio.is_wide)
+
+    def test_the_interval_holds_the_median_and_lies_within_the_rounds(self):
+        values = (0.9, 1.0, 1.1, 1.0, 1.2, 0.8, 1.0)
+        ratio = self.ratio(values, [1] * len(values))
+        self.assertEqual(ratio.value, 1.0)
+        self.assertTrue(0.8 <= ratio.low <= 1.0 <= ratio.high <= 1.2)
+        self.assertEqual(ratio, self.ratio(values, [1] * len(values)))  # always the same
+
+    def test_rounds_that_one_of_them_lacks_do_not_count(self):
+        self.assertEqual(intervals.ratio({0: 10, 1: 30, 2: 30, 3: 30}, {1: 10, 2: 10, 3: 10}).low, 3)
+
+    def test_too_few_rounds_have_no_interval(self):
+        ratio = self.ratio((10, 12), (5, 5))
+        self.assertEqual((ratio.value, ratio.low, ratio.half_width), (2.2, None, None))
+        self.assertTrue(ratio.is_wide)
+
+
+def every_workload():
+    """Three rounds of each figure: embedded at 10, libev at 20, the limit at 5."""
+    return [run(f"{workload}/{name}/10000", cost, **({counter: cost} if counter else {}))
+            for workload, counter in figures.FIGURES for _ in range(3)
+            for name, cost in (("limit", 5), ("tickwheel-embedded", 10), ("libev", 20))]
+
+
+def on(processor, commit="commit abc", version="9.9.9", date="2024-05-06T07:08:09+00:00"):
+    return {"date": date, "machine": {"Processor": processor, "tickwheel": commit,
+                                      "Version": version}}
+
+
+class Publishing(Folder):
+    def setUp(self):
+        super().setUp()
+        self.data = self.folder / "docs" / "benchmarks" / "data"
+        self.page = self.folder / "BENCHMARKS.md"
+        self.page.write_text(self.marked(), encoding="utf-8")
+        self.empty = kept.Counts(self.folder / "none")
 
     def marked(self):
+        names = publish.sections([self.one_machine()], kept.Counts(self.folder / "none"), "plots")
         return "By hand.\n" + "".join(
             f"<!-- generated: {name} -->\nwas here\n<!-- end: {name} -->\nkept {name}\n"
-            for name in self.MARKS)
+            for name in names)
+
+    def one_machine(self):
+        measured = self.measured(every_workload())
+        return machines.Machine("one", measured, machine.from_context(measured.contexts[0]))
+
+    def publish(self, runs, command="bench/run --full", **context):
+        path = self.file(runs, **context)
+        done = subprocess.run([sys.executable, "-B", REPORT, path, "--publish", self.folder,
+                               "--command", command], capture_output=True, text=True)
+        self.assertEqual(done.stderr, "")
+        return self.page.read_text(encoding="utf-8")
 
     def test_only_what_is_between_the_marks_is_replaced(self):
-        text = self.publish(self.marked())
+        text = self.publish(every_workload())
         self.assertTrue(text.startswith("By hand.\n"))
         self.assertNotIn("was here", text)
-        for name in self.MARKS:
-            self.assertIn(f"kept {name}\n", text)
-        self.assertIn("| **tickwheel-embedded** | 20 (19, 13 % ~) | 2.00× | 0.80× |", text)
-        self.assertIn("![idle: ns per refresh](plots/cost-idle.svg)", text)
-
-    def test_prose_is_in_lines_of_a_hundred_characters(self):
-        runs = idle_runs() + lateness_runs("tickwheel", [1]) + [run("herd/limit/10000", 3)]
-        parts = publish.sections(self.measured(runs, absent="far/list-wheel: " + "ten years " * 20),
-                                 [], self.folder, "bench/run " + "--filter x " * 20)
-        prose = [line for part in parts.values() for line in part.splitlines()
-                 if not line.startswith("|")]
-        self.assertLessEqual(max(map(len, prose)), 100)
-        self.assertTrue(any(line.startswith("  ten years") for line in prose))
+        self.assertEqual(text.count("\nkept "), len(publish.MARK.findall(text)))
+        self.assertIn("| [idle: ns per refresh](docs/benchmarks/idle.md) | 10 | 0.50× ±1 % |", text)
 
     def test_publishing_again_changes_nothing(self):
-        once = self.publish(self.marked())
-        self.assertEqual(self.publish(once), once)
+        once = self.publish(every_workload())
+        self.assertEqual(self.publish(every_workload()), once)
+
+    def test_without_a_result_the_pages_are_written_again(self):
+        once = self.publish(every_workload())
+        self.page.write_text(self.marked(), encoding="utf-8")
+        subprocess.run([sys.executable, "-B", REPORT, "--publish", self.folder], check=True)
+        self.assertEqual(self.page.read_text(encoding="utf-8"), once)
+
+    def test_every_workload_has_a_page_with_every_contender(self):
+        self.publish(every_workload())
+        folder = self.folder / "docs" / "benchmarks"
+        for workload, _ in figures.FIGURES:
+            text = (folder / f"{workload}.md").read_text(encoding="utf-8")
+            for words in ("limit", "**tickwheel-embedded**", "libev",
+                          f"bench/run --filter '^{workload}/'"):
+                self.assertIn(words, text)
+
+    def test_another_machine_is_added_and_the_range_over_both_is_shown(self):
+        self.publish(every_workload(), **on("AMD Example"))
+        slower = every_workload()
+        for each in slower:
+            if each["run_name"] == "idle/tickwheel-embedded/10000":
+                each["cpu_time"] = 12
+        text = self.publish(slower, **on("Intel Example"))
+        self.assertEqual(sorted(path.name for path in self.data.glob("*.json")),
+                         ["amd-example.json", "intel-example.json"])
+        self.assertIn("| 12 | 0.60× ±1 % (0.50–0.60) |", text)
+        self.assertIn("| AMD Example |", text)
+
+    def test_one_of_another_version_is_marked_and_not_counted(self):
+        self.publish(every_workload(), **on("AMD Example", version="9.9.8"))
+        text = self.publish(every_workload(), **on("Intel Example"))
+        self.assertIn("| AMD Example † |", text)
+        self.assertIn("| [idle: ns per refresh](docs/benchmarks/idle.md) | 10 | 0.50× ±1 % |", text)
+        self.assertIn("## AMD Example, tickwheel 9.9.8",
+                      (self.folder / "docs/benchmarks/idle.md").read_text(encoding="utf-8"))
+
+    def test_parts_of_one_commit_add_up_and_others_replace(self):
+        larger = [{**each, "run_name": each["run_name"].replace("/10000", "/1000000")}
+                  for each in every_workload()]
+        self.publish(every_workload(), "bench/run --filter 4")
+        text = self.publish(larger, "bench/run --filter 6")
+        self.assertIn("bench/run --filter 4; bench/run --filter 6", text)
+        self.assertIn("| 10⁴: ns | × peer | 10⁶: ns |", text)
+        late = lateness_runs("tickwheel", [1000]) + lateness_runs("libuv", [2000])
+        self.assertIn("| **tickwheel** | 1.000 |", self.publish(late, "bench/run --filter late"))
+        text = self.publish(larger, "bench/run --filter 6", **on("Example 1000", "commit def"))
+        self.assertNotIn("| 10⁴: ns |", text)
 
     def test_a_page_without_a_mark_is_left_as_it_is(self):
         text = self.marked().replace("generated: losses", "generated: loses")
+        self.page.write_text(text, encoding="utf-8")
         with self.assertRaisesRegex(figures.BadInput, "losses"):
-            self.publish(text)
-        self.assertEqual((self.folder / "BENCHMARKS.md").read_text(encoding="utf-8"), text)
+            publish.rewrite(self.page, [self.one_machine()], self.empty, "plots")
+        self.assertEqual(self.page.read_text(encoding="utf-8"), text)
 
     def test_a_run_that_leaves_workloads_out_is_not_published(self):
         with self.assertRaisesRegex(figures.BadInput, "lacks .*churn.*, far, fill"):
-            publish.check(self.measured(idle_runs()))
+            machines.check(self.measured(idle_runs()))
+        machines.check(self.measured(every_workload()))
 
-    def test_a_run_of_every_workload_is_published(self):
-        runs = [run(f"{workload}/limit/10000", 3, **{counter or "x": 3})
-                for workload, counter in figures.FIGURES]
-        publish.check(self.measured(runs))
+    def test_prose_is_in_lines_of_a_hundred_characters(self):
+        runs = every_workload() + lateness_runs("tickwheel", [1])
+        measured = self.measured(runs, missing=", ".join(["a library"] * 20))
+        leading = machines.Machine("one", measured, machine.from_context(measured.contexts[0]))
+        parts = publish.sections([leading], self.empty, "plots")
+        prose = [line for part in parts.values() for line in part.splitlines()
+                 if not line.startswith(("|", "!"))]
+        self.assertLessEqual(max(map(len, prose)), markdown.WIDTH)
 
-    def test_the_repositorys_page_has_all_marks(self):
+    def test_replays_stand_beside_each_other_by_trace(self):
+        for trace, cost in (("ab", 7), ("wrk", 8)):
+            self.file([run(f"replay/{name}/300", cost * factor, p50_ns=1, p99_ns=2, p999_ns=3,
+                           max_ns=4000)
+                       for name, factor in (("limit", 1), ("tickwheel-park", 2), ("libuv", 9))],
+                      f"{trace}.json", trace=trace)
+        measured = figures.read([self.file(every_workload()), self.folder / "ab.json",
+                                 self.folder / "wrk.json"])
+        text = publish.replay_part(measured)
+        self.assertIn("| contender | ab | wrk |", text)
+        self.assertIn("| **tickwheel-park** | 14, 4 µs | 16, 4 µs |", text)
+
+    def test_counts_stand_beside_the_times(self):
+        path = self.folder / "counts.tsv"
+        kept.write(path, {}, {"idle/tickwheel-embedded/10000": kept.Count(10, 200, 30),
+                              "idle/libev/10000": kept.Count(10, 400, 15),
+                              "operation/park": kept.Count(10, 220, 6)})
+        counts = kept.Counts(path)
+        self.assertEqual(publish.counted(counts, "idle", None), "20, 3.0 : 40, 1.5")
+        self.assertEqual(publish.counted(counts, "churn", None), "–")
+        self.assertIn("| park | 22.0 | 0.60 |", pages.counts_page(counts))
+
+    def test_the_repositorys_page_is_short_and_has_all_marks(self):
         text = (REPORT.parent.parent / "BENCHMARKS.md").read_text(encoding="utf-8")
+        self.assertLessEqual(len(text.splitlines()), 250)
         self.assertEqual(sorted(found[1] for found in publish.MARK.finditer(text)),
-                         sorted(self.MARKS))
+                         sorted(publish.sections([self.one_machine()], self.empty, "plots")))
+
+    def test_the_repositorys_links_lead_to_files(self):
+        root = REPORT.parent.parent
+        pages_ = [root / "BENCHMARKS.md", *(root / "docs" / "benchmarks").glob("*.md")]
+        for path in pages_:
+            for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", path.read_text(encoding="utf-8")):
+                self.assertTrue((path.parent / target).exists(), f"{path.name}: {target}")
+
+
+class Archived(Folder):
+    def test_what_is_archived_is_read_back(self):
+        runs = idle_runs() + lateness_runs("tickwheel", [12345.678])
+        path = self.folder / "m.json"
+        measured = self.measured(runs)
+        archive.write(path, measured.results.all)
+        again = figures.Measured()
+        again.take(machines.load(path), path)
+        self.assertEqual({key: [each["cpu_time"] for each in of_key]
+                          for key, of_key in again.results.runs.items()},
+                         {key: [each["cpu_time"] for each in of_key]
+                          for key, of_key in measured.results.runs.items()})
+        self.assertEqual(again.results.realtime.values("lateness", "tickwheel", 1000, "p50_ns"),
+                         [12350])
+
+    def test_a_file_that_is_none_is_refused(self):
+        path = self.folder / "m.json"
+        for text in ("", "{}", '{"format": "else", "runs": {}, "context": {}}',
+                     json.dumps({"format": archive.FORMAT, "context": {},
+                                 "runs": {"a/b/1": {"x": [1], "y": [1, 2]}}})):
+            path.write_text(text)
+            with self.assertRaisesRegex(figures.BadInput, "m.json"):
+                machines.load(path)
 
 
 class BadInput(Folder):
@@ -549,7 +707,7 @@ class BadInput(Folder):
         status, _ = self.main(self.file(idle_runs()), "--html", target, "--plots", folder)
         self.assertEqual(status, 0)
         self.assertIn("<!DOCTYPE html>", target.read_text(encoding="utf-8"))
-        self.assertEqual([path.name for path in folder.iterdir()], ["cost-idle.svg"])
+        self.assertEqual(sorted(path.name for path in folder.iterdir()), ["cost-idle.svg", "ratios.svg"])
 
 
 class Machine(Folder):

@@ -49,6 +49,13 @@ def read(path):
     return built_with, counts
 
 
+class Counts:
+    """What a file holds; nothing if there is none."""
+
+    def __init__(self, path):
+        self.built_with, self.counts = read(path) if pathlib.Path(path).exists() else ({}, {})
+
+
 def grown(before, now):
     """What of `now` is more than `before` by more than is tolerated, a sentence each."""
     for name, count in sorted(now.items()):
