@@ -559,17 +559,8 @@ static void check_stats(void)
     m.counts->overflowed += stats.overflow > 0;
 }
 
-/* A timer that found no memory in the heap waits in the furthest slot and is
- * visited once a span: a jump over very many spans would take for ever. */
-static uint64_t longest_step(void)
-{
-    unsigned bits = m.profile.tick_shift + SPAN_BITS + 6;
-    return m.supply.fail_one_in == 0 || bits > 63 ? UINT64_MAX : (uint64_t)1 << bits;
-}
-
 static void move_clock(uint64_t next)
 {
-    uint64_t before = m.clock;
     switch (word_below(10)) {
     case 0:
         break;
@@ -594,8 +585,6 @@ static void move_clock(uint64_t next)
     default:
         m.clock = later_by(m.clock, chance_magnitude(&m.chance, m.profile.step_bits));
     }
-    if (m.clock > before && m.clock - before > longest_step())
-        m.clock = before + longest_step();
     m.clock = bits_clamp_now(m.clock);
 }
 

@@ -2,6 +2,8 @@
  * are never late. */
 #include "support.h"
 
+#include <signal.h>
+
 static tw_loop *loop;
 static struct calendar *calendar;
 static uint64_t now;
@@ -532,4 +534,41 @@ Test(calendar, trimming_gives_back_what_pending_timers_do_not_need)
     start(&timers[0], now + 5 * TICK);
     sleep_through(3);
     tw_loop_free(loop);
+}
+
+/* ---------------------------------------------------------------------- misuse */
+
+/* An active timer is freed, and its memory used again for another. */
+static void reuse_active(uint64_t first, uint64_t second)
+{
+    begin();
+    tw_timer *timer = timers_started(1, now + first);
+    tw_timer_init(timer, count, NULL);
+    start(timer, now + second);
+    now += first > second ? first : second;
+    tw_run(loop);
+}
+
+Test(calendar, timer_freed_while_active_and_started_again_in_another_slot, .signal = SIGABRT)
+{
+    reuse_active(3 * TICK, 9 * TICK);
+}
+
+Test(calendar, timer_freed_while_active_and_started_again_in_the_same_slot, .signal = SIGABRT)
+{
+    reuse_active(3 * TICK, 3 * TICK);
+}
+
+Test(calendar, timer_freed_while_active_and_started_again_in_another_level, .signal = SIGABRT)
+{
+    reuse_active(SLOT_NS(1) * 5, 2 * TICK);
+}
+
+Test(calendar, timer_overwritten_while_active, .signal = SIGABRT)
+{
+    begin();
+    tw_timer *timer = timers_started(1, now + SLOT_NS(1) * 5);
+    memset(timer, 0xA5, sizeof *timer);
+    now += SLOT_NS(1) * 6;
+    tw_run(loop);
 }
