@@ -8,12 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#ifdef __linux__
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
 
+#ifndef _WIN32 /* there port_windows.c has what needs them */
 #include "huge_pages.h"
+#endif
 
 void tw_broken(const char *what, const char *file, int line)
 {
@@ -26,6 +24,20 @@ void tw_misuse(const char *what)
     fprintf(stderr, "tickwheel: misuse: %s\n", what);
     abort();
 }
+
+unsigned port_next_number(void)
+{
+    static atomic_uint next;
+    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+}
+
+unsigned port_next_tag(void)
+{
+    static atomic_uint next;
+    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
+}
+
+#ifndef _WIN32
 
 void *port_alloc(size_t bytes, size_t alignment)
 {
@@ -45,7 +57,7 @@ void port_free(void *memory)
 
 size_t port_discard(void *memory, size_t bytes)
 {
-#ifdef __linux__
+#ifdef __linux__ /* elsewhere the pages may keep what is in them, and their memory */
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
     uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
@@ -64,14 +76,4 @@ uint64_t port_clock_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-unsigned port_next_number(void)
-{
-    static atomic_uint next;
-    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
-}
-
-unsigned port_next_tag(void)
-{
-    static atomic_uint next;
-    return atomic_fetch_add_explicit(&next, 1, memory_order_relaxed);
-}
+#endif

@@ -1,9 +1,10 @@
 /*
  * runner_backend: what the runner needs of a system in order to sleep.
  *
- * One of two files implements it, chosen when the build is configured
+ * One of these files implements it, chosen when the build is configured
  * (TICKWHEEL_RUNNER):
  *     runner_linux.c   epoll, timerfd, eventfd: wakes at the nanosecond
+ *     runner_windows.c  a waitable timer and an event, on Windows
  *     runner_poll.c    poll and a pipe, on any POSIX system: wakes at the next
  *                      millisecond, and has no descriptor that tells time
  *

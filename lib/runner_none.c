@@ -150,12 +150,6 @@ bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     return false;
 }
 
-void remote_pool_visit(struct remote_pool *pool, void (*visit)(void *arg, struct remote_node *node),
-                       void *arg)
-{
-    (void)pool, (void)visit, (void)arg;
-}
-
 struct remote_tally remote_counts(const struct remote *remote)
 {
     (void)remote;
