@@ -160,7 +160,7 @@ static const char *check_ready(struct walk *walk)
 {
     const struct ready *ready = &walk->calendar->ready;
     for (size_t i = 0; i < ready->count; i++) {
-        const struct ready_run *run = &ready->runs[i], *above = &ready->runs[(i - 1) / 2];
+        const struct ready_run *run = &ready->runs[i], *above = &ready->runs[i > 0 ? (i - 1) / 2 : 0];
         CHECK(run->queue.count > 0, "R3: an empty run is kept");
         CHECK(i == 0 || above->deadline < run->deadline ||
                   (above->deadline == run->deadline &&

@@ -215,7 +215,8 @@ static void gather(tw_loop *loop)
     struct calendar *calendar = &loop->calendar;
     struct queue all = calendar->soon;
     calendar->soon = (struct queue){0};
-    tw_bare_timer *timer;
+    tw_bare_timer *timer, *spilled = calendar->spill;
+    calendar->spill = NULL; /* they have no cell to give up: next_dropped finds them */
     while ((timer = calendar_drain(calendar)) != NULL) {
         if (timer_parked(timer))
             continue;
@@ -226,9 +227,27 @@ static void gather(tw_loop *loop)
         queue_push_sure(&calendar->cells, &all, timer);
     }
     calendar->soon = all;
+    calendar->spill = spilled;
     chunk_keep_again(&calendar->cells);
     calendar->next_ns = 0;
     calendar_stop_passing(calendar);
+}
+
+/* The next of what was gathered, or spilled, up to this sequence number, taken out of
+ * its place; NULL: no more. */
+static tw_bare_timer *next_dropped(tw_loop *loop, uint64_t last)
+{
+    struct calendar *calendar = &loop->calendar;
+    const tw_bare_timer *first = queue_first(&calendar->cells, &calendar->soon);
+    if (first && !timer_scheduled_before(last, timer_sequence(first)))
+        return calendar_next_soon(calendar);
+    for (tw_bare_timer *timer = calendar->spill; timer; timer = timer->place_) {
+        if (!timer_scheduled_before(last, timer_sequence(timer))) {
+            calendar_remove(calendar, timer);
+            return timer;
+        }
+    }
+    return NULL;
 }
 
 /* on_drop may use the loop meanwhile: so all that is to be dropped is gathered
@@ -251,10 +270,8 @@ size_t tw_cancel_all(tw_loop *loop)
     loop->posts.taken = NULL;
     uint64_t last = calendar->sequence;
     size_t dropped = remote_drop_all(loop, drop);
-    const tw_bare_timer *first;
-    while ((first = queue_first(&calendar->cells, &calendar->soon)) != NULL &&
-           !timer_scheduled_before(last, timer_sequence(first))) {
-        tw_bare_timer *timer = calendar_next_soon(calendar);
+    tw_bare_timer *timer;
+    while ((timer = next_dropped(loop, last)) != NULL) {
         loop->counts.stops++;
         if (is_remote(timer)) {
             loop->remote.taken_out++;

@@ -652,8 +652,10 @@ static void look_at_each(void)
 static void trim(void)
 {
     size_t before = m.supply.bytes, freed = tw_trim(m.loop);
-    say("trim: %zu of %zu", freed, before);
-    MUST(m.supply.bytes == before - freed);
+    say("trim: %zu of %zu, now %zu", freed, before, m.supply.bytes);
+    /* What has just been trimmed has no chunk to spare for the next trim to move in. */
+    MUST((m.supply.bytes <= before && freed == before - m.supply.bytes) ||
+         (freed == 0 && m.supply.bytes <= before + 1024));
     if (m.ledger.count == 0 && !m.frame && !tw_recording(m.loop))
         MUST(m.supply.bytes < (size_t)1 << 20);
 }
