@@ -45,12 +45,17 @@ class Suite:
 
     def __init__(self, build, folder):
         self.program = build / "bench" / "bench_suite"
-        self.environment = {"TICKWHEEL_BENCH_COUNT": "1",
-                            "TICKWHEEL_BENCH_TRUTHS": f"{folder}/truths"}
+        self.folder = folder
+
+    def environment(self, workload="none", timers=0):
+        """A file of truths for each case: what is read of it lies in the same memory that is
+        counted, and must be the same whatever else is counted."""
+        return {"TICKWHEEL_BENCH_COUNT": "1",
+                "TICKWHEEL_BENCH_TRUTHS": f"{self.folder}/{workload}-{timers}"}
 
     def jobs(self):
         listed = self.run_plainly("--benchmark_list_tests",
-                                  f"^({self.WORKLOADS})/.*/({self.SIZES})$")
+                                  f"^({self.WORKLOADS})/.*/({self.SIZES})$", self.environment())
         for name in sorted(line for line in listed.splitlines() if line.count("/") == 2):
             yield name, lambda name=name: self.count(name)
 
@@ -58,17 +63,19 @@ class Suite:
         """Works out what must fire: under valgrind that would take minutes."""
         cases = {(name.split("/")[0], name.split("/")[2]) for name in names}
         for workload, timers in sorted(cases):
-            self.run_plainly("--benchmark_repetitions=1", f"^{workload}/multimap/{timers}$")
+            self.run_plainly("--benchmark_repetitions=1", f"^{workload}/multimap/{timers}$",
+                             self.environment(workload, timers))
 
-    def run_plainly(self, option, pattern):
+    def run_plainly(self, option, pattern, environment):
         return subprocess.run([self.program, option, f"--benchmark_filter={pattern}"],
                               capture_output=True, text=True, check=True,
-                              env={**os.environ, **self.environment}).stdout
+                              env={**os.environ, **environment}).stdout
 
     def count(self, name):
         workload, contender, timers = name.split("/")
         counts = run(self.program, [f"--benchmark_filter=^{name}$", "--benchmark_repetitions=1",
-                                    "--benchmark_out_format=json"], self.environment)
+                                    "--benchmark_out_format=json"],
+                     self.environment(workload, timers))
         return {f"{workload}{part_of(figure)}/{contender}/{timers}": count
                 for figure, count in counts.items()}
 
