@@ -21,7 +21,7 @@ from realtime.rows import Rows, print_rows
 from result_file import BadInput, load
 
 # Measured elsewhere, most in real time: no peers.
-ORIENTATION = {"asyncio", "uvloop", "go", "tokio", "netty", "erlang"}
+ORIENTATION = {"asyncio", "asyncio-on-tickwheel", "uvloop", "go", "tokio", "netty", "erlang"}
 APART = ORIENTATION | {"tickwheel-jemalloc"}  # in programs of their own: in no round with others
 NOT_REPEATED = "not repeated: slow"  # suite.cpp's words for it
 SIZES_A_ROW = 2
@@ -34,6 +34,7 @@ FIGURES = {
     ("fill", "expire_ns"): "fill: ns per expiry",
     ("steady", None): "steady: ns per fire and restart",
     ("churn", None): "churn: ns per random stop and start",
+    ("restart", None): "restart: ns per random cancel and start, in Python",
     ("idle", None): "idle: ns per refresh",
     ("request", None): "request: ns per start and stop",
     ("proxy", None): "proxy: ns per connection event",
@@ -254,6 +255,19 @@ def print_sleeper(results):
                       f"{number(late / 1000):>12}")
 
 
+def print_turns(results):
+    sizes = results.sizes("turn")
+    if sizes:
+        print("\nthe longest turn of a Python loop after all its timers were cancelled, milliseconds of "
+              "processor time")
+        print(f"{'':22}" + "".join(f"{size:>14,}" for size in sizes))
+        for contender in results.contenders():
+            longest = [results.median("turn", contender, size, "max_turn_ns") for size in sizes]
+            if any(longest):
+                print(f"{contender:22}" + "".join(f"{'-' if ns is None else number(ns / 1e6):>14}"
+                                                  for ns in longest))
+
+
 def print_herd(results):
     for size in results.sizes("herd")[-1:]:
         print(f"\nherd at {size:,} timers: the run that calls them all, and how many of them came in "
@@ -386,6 +400,7 @@ def main():
         print_advances(results, workload)
     print_sleeper(results)
     print_herd(results)
+    print_turns(results)
     print_memory(results)
     print_moves(results)
     print_allocations(results)

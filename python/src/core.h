@@ -18,6 +18,8 @@
  * handle is no more, the Timers keeps its memory for the next call_later, which
  * then starts the parked timer: in the wheel that often is a single store.
  *
+ * Which timers are scheduled only the wheel knows, and shows them with tw_foreach.
+ *
  * All of this runs under the interpreter's lock, and nothing calls back into
  * Python while the wheel is at work: what is due is put in a list, and the list
  * is handed over when the run is over.
@@ -60,9 +62,9 @@ typedef struct timers timers;
 
 /* A handle's own part. */
 struct entry {
-    tw_timer timer;
+    tw_bare_timer timer;
     timers *timers;              /* where it was started: a reference */
-    struct entry *next, *before; /* while active: all that are; else in the list that it is in */
+    struct entry *next;          /* in the list that it is in, while it is not active */
 };
 
 struct timers {
@@ -70,7 +72,6 @@ struct timers {
     core_state *state;
     tw_loop *wheel;              /* NULL: nothing was started yet, or closed */
     uint64_t now_ns;             /* the wheel's clock, unless that is the system's */
-    struct entry *active;        /* the entries of all timers in the wheel */
     struct entry *due;           /* taken out by a run, and not handed over yet: in order */
     struct entry **due_end;
     Py_ssize_t due_count;
@@ -119,9 +120,6 @@ extern PyType_Spec timers_spec;
 
 /* Whether it is one. */
 bool timers_check(PyObject *object);
-
-/* Makes the timer of new memory an idle one. */
-void timers_prepare(struct entry *entry);
 
 /* Schedules a new handle; it is due once the clock has reached when_s. The
  * Timers takes a reference to it. Answers 0, or -1 with an exception. */

@@ -82,7 +82,6 @@ static PyObject *allocate(timers *owner)
     PyObject *handle = (PyObject *)PyObject_GC_New(PyObject, state->handle_type);
     if (handle != NULL) {
         memset(handle + 1, 0, (size_t)state->handle_type->tp_basicsize - sizeof(PyObject));
-        timers_prepare(entry_of(state, handle));
     }
     return handle;
 }

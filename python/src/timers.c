@@ -17,28 +17,6 @@
 
 /* -------------------------------------------------------------- the lists */
 
-static void link_active(timers *self, struct entry *entry)
-{
-    entry->before = NULL;
-    entry->next = self->active;
-    if (self->active != NULL) {
-        self->active->before = entry;
-    }
-    self->active = entry;
-}
-
-static void unlink_active(timers *self, struct entry *entry)
-{
-    if (entry->before != NULL) {
-        entry->before->next = entry->next;
-    } else {
-        self->active = entry->next;
-    }
-    if (entry->next != NULL) {
-        entry->next->before = entry->before;
-    }
-}
-
 /* What asyncio's handles say of themselves. A bool: nothing is run. */
 static void set_scheduled(timers *self, struct entry *entry, PyObject *value)
 {
@@ -50,18 +28,44 @@ static void set_scheduled(timers *self, struct entry *entry, PyObject *value)
     Py_XDECREF(old);
 }
 
-/* Called by the wheel: the timer is due, and out of the wheel. */
-static void on_due(void *arg)
+/* An entry begins with its timer. */
+static struct entry *entry_at(tw_bare_timer *timer)
 {
-    struct entry *entry = arg;
-    timers *self = entry->timers;
+    return (struct entry *)timer;
+}
 
-    unlink_active(self, entry);
+/* Called by the wheel: the timer is due, and out of the wheel. */
+static void on_due(void *hook_arg, tw_bare_timer *timer)
+{
+    timers *self = hook_arg;
+    struct entry *entry = entry_at(timer);
+
     set_scheduled(self, entry, Py_False);
     entry->next = NULL;
     *self->due_end = entry;
     self->due_end = &entry->next;
     self->due_count++;
+}
+
+static bool put_in_front(void *arg, const tw_call_info *info)
+{
+    struct entry **first = arg, *entry = (struct entry *)info->timer;
+
+    entry->next = *first;
+    *first = entry;
+    return true;
+}
+
+/* All that are active, in a list. The wheel must not be changed while it shows them,
+ * so whatever may run Python's code comes after it. */
+static struct entry *list_active(timers *self)
+{
+    struct entry *first = NULL;
+
+    if (self->wheel != NULL) {
+        tw_foreach(self->wheel, put_in_front, &first);
+    }
+    return first;
 }
 
 /* The first of what is due, or NULL. The reference to it goes to the caller. */
@@ -95,20 +99,19 @@ static void put_due_back(timers *self, PyObject *handle)
 /* Drops everything. No handle is run, nor marked as cancelled: as in asyncio. */
 static void drop_all(timers *self)
 {
+    struct entry *dropped = list_active(self), *next;
     tw_loop *wheel = self->wheel;
-    struct entry *active = self->active, *next;
     PyObject *handle;
 
     self->wheel = NULL;
-    self->active = NULL;
     tw_loop_free(wheel);         /* from here on none of these timers is active */
-    for (struct entry *entry = active; entry != NULL; entry = entry->next) {
+    for (struct entry *entry = dropped; entry != NULL; entry = entry->next) {
         set_scheduled(self, entry, Py_False);
     }
     /* Now Python's code may run, and finds everything in order. */
-    for (; active != NULL; active = next) {
-        next = active->next;
-        Py_DECREF(handle_of(self->state, active));
+    for (; dropped != NULL; dropped = next) {
+        next = dropped->next;
+        Py_DECREF(handle_of(self->state, dropped));
     }
     while ((handle = take_due(self)) != NULL) {
         Py_DECREF(handle);
@@ -138,7 +141,7 @@ static int ask_time(timers *self, PyObject *loop)
 
 static int make_wheel(timers *self, PyObject *loop)
 {
-    tw_options options = {.size = sizeof(options)};
+    tw_options options = {.size = sizeof(options), .on_bare = on_due, .hook_arg = self};
 
     if (!self->system_clock) {
         if (ask_time(self, loop) < 0) {
@@ -158,11 +161,6 @@ static int make_wheel(timers *self, PyObject *loop)
     return 0;
 }
 
-void timers_prepare(struct entry *entry)
-{
-    tw_timer_init(&entry->timer, on_due, entry);
-}
-
 int timers_start(timers *self, PyObject *loop, PyObject *handle, double when_s)
 {
     struct entry *entry = entry_of(self->state, handle);
@@ -174,11 +172,10 @@ int timers_start(timers *self, PyObject *loop, PyObject *handle, double when_s)
         PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
         return -1;
     }
-    if (tw_timer_start_at_ns(self->wheel, &entry->timer, deadline_ns(when_s)) < 0) {
+    if (tw_bare_start_at_ns(self->wheel, &entry->timer, deadline_ns(when_s)) < 0) {
         PyErr_NoMemory();
         return -1;
     }
-    link_active(self, entry);
     Py_INCREF(handle);
     set_scheduled(self, entry, Py_True);
     return 0;
@@ -186,9 +183,8 @@ int timers_start(timers *self, PyObject *loop, PyObject *handle, double when_s)
 
 void timers_cancel(timers *self, struct entry *entry)
 {
-    if (tw_timer_active(&entry->timer)) {
-        tw_timer_park(self->wheel, &entry->timer);
-        unlink_active(self, entry);
+    if (tw_bare_active(&entry->timer)) {
+        tw_bare_park(self->wheel, &entry->timer);
         set_scheduled(self, entry, Py_False);
         Py_DECREF(handle_of(self->state, entry));
     }
@@ -197,7 +193,7 @@ void timers_cancel(timers *self, struct entry *entry)
 void timers_forget(timers *self, struct entry *entry)
 {
     if (self->wheel != NULL) {
-        tw_timer_stop(self->wheel, &entry->timer);
+        tw_bare_stop(self->wheel, &entry->timer);
     }
 }
 
@@ -230,7 +226,7 @@ static PyObject *timers_timeout(timers *self, PyObject *arg)
  * timers nothing depends on the old one. */
 static void forget_later_time(timers *self, uint64_t now_ns)
 {
-    if (!self->system_clock && now_ns < self->now_ns && self->active == NULL) {
+    if (!self->system_clock && now_ns < self->now_ns && tw_pending_count(self->wheel) == 0) {
         tw_loop_free(self->wheel);
         self->wheel = NULL;
     }
@@ -326,7 +322,7 @@ static int timers_contains(timers *self, PyObject *handle)
 {
     return Py_IS_TYPE(handle, self->state->handle_type) &&
            entry_of(self->state, handle)->timers == self &&
-           tw_timer_active(&entry_of(self->state, handle)->timer);
+           tw_bare_active(&entry_of(self->state, handle)->timer);
 }
 
 /* In no particular order, as a heap's. Of what there was when it was asked for. */
@@ -337,7 +333,7 @@ static PyObject *timers_iterate(timers *self)
     if (list == NULL) {
         return NULL;
     }
-    for (struct entry *entry = self->active; entry != NULL; entry = entry->next) {
+    for (struct entry *entry = list_active(self); entry != NULL; entry = entry->next) {
         if (PyList_Append(list, handle_of(self->state, entry)) < 0) {
             goto done;
         }
@@ -367,16 +363,34 @@ static PyObject *timers_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     return (PyObject *)self;
 }
 
+struct visit {
+    const core_state *state;
+    visitproc function;
+    void *arg;
+    int status;
+};
+
+static bool visit_one(void *arg, const tw_call_info *info)
+{
+    struct visit *visit = arg;
+
+    visit->status = visit->function(handle_of(visit->state, (struct entry *)info->timer),
+                                    visit->arg);
+    return visit->status == 0;
+}
+
 static int timers_traverse(timers *self, visitproc visit, void *arg)
 {
+    struct visit shown = {self->state, visit, arg, 0};
+
     Py_VISIT(Py_TYPE(self));
-    for (struct entry *entry = self->active; entry != NULL; entry = entry->next) {
-        Py_VISIT(handle_of(self->state, entry));
-    }
     for (struct entry *entry = self->due; entry != NULL; entry = entry->next) {
         Py_VISIT(handle_of(self->state, entry));
     }
-    return 0;
+    if (self->wheel != NULL) {
+        tw_foreach(self->wheel, visit_one, &shown);
+    }
+    return shown.status;
 }
 
 static int timers_clear(timers *self)
