@@ -49,8 +49,8 @@
  *                nobody; running or freeing it takes it over; any other use of
  *                it by another thread is told on stderr, and aborts.
  *     Callbacks  From inside a callback every function may be called, on any
- *                timer, except running the loop and freeing it: those are
- *                refused with EBUSY.
+ *                timer, except running the loop, unless options.nested, and freeing
+ *                it: those are refused with EBUSY.
  *     Leaving    A callback may be left by a C++ exception, by the end of its thread or
  *                by longjmp. Its call counts as made, what else is due stays due,
  *                its context is left and released, and the loop's own is current.
@@ -638,11 +638,18 @@ struct tw_options {
                           /* called for each bare timer that is due; see "bare timers". NULL: the
                              loop takes tw_timers. To on_drop and on_slow a bare timer is given as
                              `arg`, with a callback of NULL */
+    bool nested;          /* a run from inside a callback is a run like another, of all that is due
+                             by then; the one around it goes on behind it. Otherwise it is refused.
+                             tw_run_forever and tw_run_until_empty are refused in any case */
+    bool cached_now;      /* relative starts and moves count from the latest reading of the clock
+                             instead of reading it: by tw_update_now, tw_time or a run. They are
+                             early by as much as that reading is old: for programs that take one
+                             after each wait */
 };
 
 /* All defaults, with the size set:  tw_options options = TW_OPTIONS_INIT; */
 #define TW_OPTIONS_INIT                                                                            \
-    {sizeof(tw_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL}
+    {sizeof(tw_options), 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL, 0, 0}
 
 /* Makes room: after it, `timers` timers in all, of either level and with any
  * delay, are started without allocating, and their memory has been touched, so

@@ -570,6 +570,32 @@ void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budge
         sort_bucket(calendar, &calendar->ready.fresh, calendar->horizon_ns);
 }
 
+void calendar_begin_nested(struct calendar *calendar, uint64_t now_ns, size_t budget,
+                           struct calendar_outer *outer)
+{
+    *outer = (struct calendar_outer){calendar->budget, calendar->begun};
+    calendar_begin_run(calendar, now_ns, budget);
+}
+
+void calendar_end_nested(struct calendar *calendar, const struct calendar_outer *outer)
+{
+    ask_next(calendar);
+    calendar->budget = outer->budget;
+    calendar->begun = outer->begun;
+    /* What the nested run has left undone, as calendar_begin_run. */
+    if (TW_UNLIKELY(calendar->opening))
+        sort_tick(calendar);
+    if (TW_UNLIKELY(calendar->wheel.cascade_due <= calendar->wheel.cursor))
+        cascade(calendar);
+}
+
+void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
+{
+    timer_set_slot(timer, SLOT_FRESH);
+    put(calendar, timer, SLOT_FRESH);
+    calendar_keep_next(calendar, timer->deadline_);
+}
+
 void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
     ask_next(calendar); /* a callback may have asked, and what it saw is over */

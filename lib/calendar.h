@@ -284,6 +284,20 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
 }
 void calendar_end_wheel_run(struct calendar *calendar);
 
+/* A run from inside a callback begins, and is over: the one around it goes on with
+ * what is kept of it meanwhile. */
+struct calendar_outer {
+    size_t budget;
+    uint64_t begun;
+};
+void calendar_begin_nested(struct calendar *calendar, uint64_t now_ns, size_t budget,
+                           struct calendar_outer *outer);
+void calendar_end_nested(struct calendar *calendar, const struct calendar_outer *outer);
+
+/* A timer that calendar_next_due has just given is not for this run but for a later
+ * one: it was scheduled in this one, and a nested one has sorted it. */
+void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer);
+
 /* The next run has to be a whole one. */
 TW_INLINE void calendar_stop_passing(struct calendar *calendar)
 {

@@ -168,7 +168,7 @@ tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callba
 {
     if (!loop || !callback)
         return refuse();
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    uint64_t when_ns = bits_add_saturated(loop_now_for_starts(loop), delay_ns);
     return start_call(loop, when_ns, 0, callback, arg, NULL);
 }
 
@@ -192,7 +192,7 @@ tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *cal
 {
     if (!loop || !callback || interval_ns == 0)
         return refuse();
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), interval_ns);
+    uint64_t when_ns = bits_add_saturated(loop_now_for_starts(loop), interval_ns);
     return start_call(loop, when_ns, interval_ns, callback, arg, NULL);
 }
 
@@ -201,7 +201,7 @@ tw_handle tw_call_later_in(tw_loop *loop, double delay, tw_callback *callback, v
 {
     if (!loop || !callback || is_nan(delay))
         return refuse();
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), bits_ns_from_seconds(delay));
+    uint64_t when_ns = bits_add_saturated(loop_now_for_starts(loop), bits_ns_from_seconds(delay));
     return start_call(loop, when_ns, 0, callback, arg, context);
 }
 
@@ -314,7 +314,7 @@ bool tw_reschedule_later_ns(tw_loop *loop, tw_handle handle, uint64_t delay_ns)
 {
     if (!loop)
         return refuse();
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    uint64_t when_ns = bits_add_saturated(loop_now_for_starts(loop), delay_ns);
     return tw_reschedule_at_ns(loop, handle, when_ns);
 }
 

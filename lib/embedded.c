@@ -200,7 +200,7 @@ int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns)
 {
     if (TW_UNLIKELY(!loop || !timer))
         return fail(EINVAL);
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    uint64_t when_ns = bits_add_saturated(loop_now_for_starts(loop), delay_ns);
     return start_at(loop, &timer->bare_, when_ns, false);
 }
 
@@ -255,7 +255,7 @@ int tw_bare_start_later_ns(tw_loop *loop, tw_bare_timer *timer, uint64_t delay_n
 {
     if (TW_UNLIKELY(!loop || !timer))
         return fail(EINVAL);
-    uint64_t when_ns = bits_add_saturated(loop_read_clock(loop), delay_ns);
+    uint64_t when_ns = bits_add_saturated(loop_now_for_starts(loop), delay_ns);
     return start_at(loop, timer, when_ns, true);
 }
 

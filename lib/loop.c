@@ -151,6 +151,8 @@ tw_loop *tw_loop_new(const tw_options *given)
     loop->slack_ns = options.slack_ns;
     choose_clock(loop, &options);
     loop->missed = options.missed;
+    loop->nested = options.nested;
+    loop->cached_now = options.cached_now;
     loop->slow_callback_ns = options.slow_callback_ns;
     loop->on_slow = options.on_slow;
     loop->on_drop = options.on_drop;
@@ -268,6 +270,7 @@ size_t tw_cancel_all(tw_loop *loop)
     post_collect(&loop->posts);
     struct post_queue posts = {.taken = loop->posts.taken};
     loop->posts.taken = NULL;
+    loop->posts.handed = loop->posts.collected;
     uint64_t last = calendar->sequence;
     size_t dropped = remote_drop_all(loop, drop);
     tw_bare_timer *timer;

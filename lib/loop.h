@@ -58,10 +58,12 @@ struct tw_loop {
     bool closing;                   /* tw_loop_free is under way */
     bool dropping;                  /* it, or tw_cancel_all, is handing over what is pending */
     bool reading;                   /* options.clock is being asked */
+    bool cached_now;                /* options.cached_now */
     unsigned locked;                /* hooks under way in which the loop must not change */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
     bool soon_cut;                  /* the last run could not make all its soon calls */
     struct run_state run;           /* all 0 if none is under way */
+    uint64_t runs;                  /* how many have begun */
     struct recorder *recorder;      /* NULL: nothing is recorded */
     uint64_t soon_end;              /* sequence number of the last soon call a run may make */
     uint64_t soon_last;             /* of the last one scheduled */
@@ -80,6 +82,7 @@ struct tw_loop {
                                        is shorter than it ends soon after */
     bool own_clock;                 /* options.clock was given */
     int missed;                     /* TW_MISSED_... */
+    bool nested;                    /* options.nested */
     uint64_t slow_callback_ns;      /* 0: off */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg);
@@ -102,6 +105,12 @@ TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
     if (reading > loop->clock_ns)
         loop->clock_ns = reading;
     return loop->clock_ns;
+}
+
+/* What a relative start or move counts from. */
+TW_INLINE uint64_t loop_now_for_starts(tw_loop *loop)
+{
+    return TW_UNLIKELY(loop->cached_now) ? loop->clock_ns : loop_read_clock(loop);
 }
 
 /* From now on what is due before alarm_ns is told to the runner; 0: nothing is.

@@ -59,6 +59,7 @@ void post_collect(struct post_queue *queue)
     tw_post *stack = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
     tw_post *last = stack, *oldest_first = NULL;
     while (stack) {
+        queue->collected++;
         tw_post *next = stack->next_;
         stack->next_ = oldest_first;
         oldest_first = stack;
@@ -77,6 +78,7 @@ bool post_next(struct post_queue *queue, struct post *out)
     if (!post)
         return false;
     queue->taken = post->next_;
+    queue->handed++;
     *out = (struct post){post->callback_, post->arg_};
     if (post_block_owns(post))
         post_block_return(post);

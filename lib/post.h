@@ -53,6 +53,8 @@ struct post_queue {
     /* The loop's. */
     _Alignas(64) tw_post *taken; /* oldest first, still to be made; NULL: none */
     tw_post *last_taken;           /* the end of that list, if there is one */
+    uint64_t collected;            /* how many were taken over, ever */
+    uint64_t handed;               /* of them given out by post_next */
 };
 
 /* Any thread. Answers 1 if the caller now has to wake the loop, 0 if not. */

@@ -168,6 +168,17 @@ struct run {
     size_t max_calls;
     size_t calls;
     uint64_t ends_ns;       /* no call begins at this clock reading; BITS_NEVER: at any */
+    uint64_t now_ns;        /* what is due by this reading */
+    uint64_t last;          /* the last number given out before it: what has a later one waits */
+    uint64_t runs;          /* loop->runs, as far as this run knows */
+    const char *frame;      /* of make_calls */
+    bool interrupted;       /* callbacks have run the loop */
+    bool nested;            /* it is in a callback itself; then, of the run around it: */
+    struct run_state outer;
+    struct calendar_outer outer_calendar;
+    tw_context *outer_context;
+    struct remote_node *outer_remote;
+    uint64_t outer_remote_last;
 };
 
 static bool full(const struct run *run)
@@ -175,18 +186,35 @@ static bool full(const struct run *run)
     return run->calls >= run->max_calls;
 }
 
+/* A callback has run the loop, and perhaps jumped out of that run: then the state is
+ * still that run's. If it has switched to another stack, on which this run was taken for
+ * one that was left, there is nothing more to do. */
+static TW_COLD void come_back(tw_loop *loop, struct run *run)
+{
+    run->interrupted = true;
+    run->runs = loop->runs;
+    if (!loop->running)
+        run->max_calls = run->calls;
+    else if (loop->run.frame != run->frame)
+        loop->run = (struct run_state){.frame = run->frame, .outermost = loop->run.outermost,
+                                       .outside = loop->run.outside};
+}
+
 /* A call was made. */
 TW_INLINE void count_call(tw_loop *loop, struct run *run)
 {
     run->calls++;
+    if (TW_UNLIKELY(loop->runs != run->runs))
+        come_back(loop, run);
     if (TW_UNLIKELY(run->ends_ns != BITS_NEVER) && loop_read_clock(loop) >= run->ends_ns)
         run->max_calls = run->calls;
 }
 
-static void run_posts(tw_loop *loop, struct run *run)
+/* Up to the last of them that had been taken over then. */
+static void run_posts(tw_loop *loop, struct run *run, uint64_t last)
 {
     struct post post;
-    while (!full(run) && post_next(&loop->posts, &post)) {
+    while (!full(run) && loop->posts.handed < last && post_next(&loop->posts, &post)) {
         loop->counts.fired++;
         loop->counts.posts++;
         call_outside(loop, post.callback, post.arg);
@@ -205,28 +233,35 @@ static void run_soon(tw_loop *loop, struct run *run)
         loop->soon_end = calendar->sequence;
     if (!loop->soon_cut)
         post_collect(&loop->posts);
+    uint64_t end = loop->soon_end, last_post = loop->posts.collected; /* a nested run has others */
     for (;;) {
         tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
         uint64_t sequence = timer ? timer_sequence(timer) : 0;
-        if (!timer || timer_scheduled_before(loop->soon_end, sequence))
+        if (!timer || timer_scheduled_before(end, sequence))
             break;
         if (full(run))
             break;
         if (fire(loop, calendar_next_soon(calendar)))
             count_call(loop, run);
     }
-    run_posts(loop, run);
+    run_posts(loop, run, last_post);
     loop->soon_cut = full(run);
+    loop->soon_end = end;
 }
 
 static void run_timers(tw_loop *loop, struct run *run)
 {
     struct calendar *calendar = &loop->calendar;
     while (!full(run)) {
-        tw_bare_timer *timer = calendar_next_due(calendar, loop->now_ns);
+        tw_bare_timer *timer = calendar_next_due(calendar, run->now_ns);
         if (!timer)
             break;
-        count_lateness(loop, loop->now_ns - timer->deadline_, 1);
+        if (TW_UNLIKELY(run->interrupted) &&
+            timer_scheduled_before(run->last, timer_sequence(timer))) {
+            calendar_put_off(calendar, timer);
+            continue;
+        }
+        count_lateness(loop, run->now_ns - timer->deadline_, 1);
         if (fire(loop, timer))
             count_call(loop, run);
     }
@@ -236,8 +271,8 @@ static void run_timers(tw_loop *loop, struct run *run)
 static TW_COLD void run_waiting(tw_loop *loop, struct run *run)
 {
     tw_bare_timer *timer;
-    while (!full(run) && (timer = remote_next_waiting(loop, loop->now_ns)) != NULL) {
-        count_lateness(loop, loop->now_ns - timer->deadline_, 1);
+    while (!full(run) && (timer = remote_next_waiting(loop, run->now_ns)) != NULL) {
+        count_lateness(loop, run->now_ns - timer->deadline_, 1);
         if (fire(loop, timer))
             count_call(loop, run);
     }
@@ -258,7 +293,9 @@ static bool may_pass(const tw_loop *loop)
 /* Makes the calls of a run at loop->now_ns. */
 static TW_NOINLINE void make_calls(tw_loop *loop, struct run *run)
 {
-    loop->run.frame = loop->run.outermost = TW_FRAME();
+    loop->run.frame = run->frame = TW_FRAME();
+    if (TW_LIKELY(!run->nested))
+        loop->run.outermost = run->frame;
     bool continued = loop->soon_cut;
     if (TW_UNLIKELY(!nothing_called(loop) || run->max_calls == 0))
         run_soon(loop, run);
@@ -273,17 +310,38 @@ static TW_NOINLINE void make_calls(tw_loop *loop, struct run *run)
     }
 }
 
-static void begin_run(tw_loop *loop, const struct run *run)
+/* The run around this one waits: its context is not current meanwhile. */
+static TW_COLD void begin_nested(tw_loop *loop, struct run *run, size_t budget)
+{
+    run->nested = true;
+    run->outer = loop->run;
+    run->outer_context = loop->context;
+    run->outer_remote = loop->remote.running;
+    run->outer_remote_last = loop->remote.last_of_run;
+    loop->context = loop->run.outside;
+    loop->run = (struct run_state){.outermost = loop->run.outermost, .outside = loop->run.outside};
+    remote_begin_run(loop);
+    calendar_begin_nested(&loop->calendar, loop->now_ns, budget, &run->outer_calendar);
+}
+
+static void begin_run(tw_loop *loop, struct run *run)
 {
     bool bounded = run->max_calls != SIZE_MAX || run->ends_ns != BITS_NEVER;
+    size_t budget = bounded ? CALENDAR_SHORT : CALENDAR_UNBOUNDED;
     loop_record(loop, TRACE_RUN, NULL);
-    if (TW_UNLIKELY(loop->awaited))
-        runner_begin(loop);
-    remote_begin_run(loop);
-    loop->running = true;
-    loop->run.outside = loop->context;
-    calendar_begin_run(&loop->calendar, loop->now_ns,
-                       bounded ? CALENDAR_SHORT : CALENDAR_UNBOUNDED);
+    run->now_ns = loop->now_ns;
+    run->runs = ++loop->runs;
+    if (TW_UNLIKELY(loop->running)) {
+        begin_nested(loop, run, budget);
+    } else {
+        if (TW_UNLIKELY(loop->awaited))
+            runner_begin(loop);
+        remote_begin_run(loop);
+        loop->running = true;
+        loop->run.outside = loop->context;
+        calendar_begin_run(&loop->calendar, loop->now_ns, budget);
+    }
+    run->last = loop->calendar.begun;
 }
 
 /* However the run is over. */
@@ -302,11 +360,35 @@ static void close_run(tw_loop *loop)
         remote_tell_others(loop, loop_pending_own(loop));
 }
 
-static void close_run_and_rest(tw_loop **loop)
+static TW_COLD void end_nested(tw_loop *loop, struct run *run)
 {
-    close_run(*loop);
-    if (TW_UNLIKELY((*loop)->awaited))
-        runner_end(*loop);
+    if (loop->run.held)
+        leave_context(&loop->run);
+    while (loop->remote.running != run->outer_remote)
+        remote_end_callback(loop, &loop->remote.running->node);
+    loop->remote.last_of_run = run->outer_remote_last;
+    loop->run = run->outer;
+    loop->context = run->outer_context;
+    calendar_end_nested(&loop->calendar, &run->outer_calendar);
+    loop->run_end = loop->calendar.sequence;
+}
+
+/* A run that has begun, on its way to its end. */
+struct run_under_way {
+    tw_loop *loop;
+    struct run *run;
+};
+
+static void end_and_rest(struct run_under_way *under_way)
+{
+    tw_loop *loop = under_way->loop;
+    if (TW_UNLIKELY(under_way->run->nested)) {
+        end_nested(loop, under_way->run);
+        return;
+    }
+    close_run(loop);
+    if (TW_UNLIKELY(loop->awaited))
+        runner_end(loop);
 }
 
 TW_COLD bool loop_settle(tw_loop *loop)
@@ -322,15 +404,27 @@ TW_COLD bool loop_settle(tw_loop *loop)
     return false;
 }
 
+static TW_COLD bool may_run_all_the_same(tw_loop *loop)
+{
+    int error = errno;
+    if (!loop) {
+        errno = EINVAL;
+        return false;
+    }
+    if (loop_settle(loop))
+        return true;
+    if (!loop->nested || loop->dropping || loop->reading || loop->locked)
+        return false;
+    errno = error;
+    return true;
+}
+
 /* Whether the loop may be run now; else sets errno. */
-static bool may_run(tw_loop *loop)
+TW_INLINE bool may_run(tw_loop *loop)
 {
     if (loop)
         TW_CLAIM(loop);
-    if (TW_LIKELY(loop != NULL))
-        return loop_idle(loop);
-    errno = EINVAL;
-    return false;
+    return TW_LIKELY(loop && !loop_busy(loop)) || may_run_all_the_same(loop);
 }
 
 /* The caller's reading of the clock counts as one of ours, in other threads too. */
@@ -342,26 +436,30 @@ TW_INLINE void raise_clock(tw_loop *loop, uint64_t now_ns)
     atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
 }
 
-/* A run that has begun, to its end. */
 static TW_NOINLINE void finish_run(tw_loop *loop, struct run *run)
 {
-    tw_loop *run_by_us TW_AT_END(close_run_and_rest) = loop;
+    struct run_under_way under_way TW_AT_END(end_and_rest) = {loop, run};
     char gap[512]; /* the frames of those who ask loop_settle are smaller */
-    __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
+    __asm__ volatile("" : : "r"(gap), "r"(&under_way) : "memory");
     make_calls(loop, run);
 }
 
-static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, struct run *run)
+static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_calls,
+                                    uint64_t ends_ns)
 {
     if (!may_run(loop))
         return 0;
-    now_ns = bits_clamp_now(now_ns);
-    raise_clock(loop, now_ns);
+    struct run run;
+    run.max_calls = max_calls;
+    run.calls = 0;
+    run.ends_ns = ends_ns;
+    run.interrupted = run.nested = false;
+    raise_clock(loop, bits_clamp_now(now_ns));
     loop->now_ns = loop->clock_ns;
-    begin_run(loop, run);
-    finish_run(loop, run);
+    begin_run(loop, &run);
+    finish_run(loop, &run);
     TW_ASSERT_SOUND(loop);
-    return run->calls;
+    return run.calls;
 }
 
 /* ------------------------------------------------- a run that only the wheel has to do with
@@ -409,19 +507,19 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
     return calls;
 }
 
-TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, struct run run)
+TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls, uint64_t ends_ns)
 {
     if (TW_UNLIKELY(now_ns < loop->clock_ns || now_ns >= loop->calendar.pass_ns || loop->running ||
                     post_anything_arrived(&loop->posts)))
-        return run_whole(loop, now_ns, &run);
+        return run_whole(loop, now_ns, max_calls, ends_ns);
     if (calendar_pass(&loop->calendar, now_ns)) {
         raise_clock(loop, now_ns);
         loop->now_ns = now_ns;
         TW_ASSERT_SOUND(loop);
         return 0;
     }
-    if (run.max_calls != SIZE_MAX || run.ends_ns != BITS_NEVER)
-        return run_whole(loop, now_ns, &run);
+    if (max_calls != SIZE_MAX || ends_ns != BITS_NEVER || loop->nested || loop->reading)
+        return run_whole(loop, now_ns, max_calls, ends_ns);
     size_t calls = run_wheel(loop, now_ns);
     TW_ASSERT_SOUND(loop);
     return calls;
@@ -434,10 +532,7 @@ size_t tw_run(tw_loop *loop)
 
 size_t tw_run_max(tw_loop *loop, size_t max_calls)
 {
-    if (!may_run(loop))
-        return 0;
-    struct run run = {.max_calls = max_calls, .ends_ns = BITS_NEVER};
-    return run_at(loop, loop_read_clock(loop), run);
+    return may_run(loop) ? run_at(loop, loop_read_clock(loop), max_calls, BITS_NEVER) : 0;
 }
 
 size_t tw_run_for_ns(tw_loop *loop, uint64_t budget_ns)
@@ -445,8 +540,7 @@ size_t tw_run_for_ns(tw_loop *loop, uint64_t budget_ns)
     if (!may_run(loop))
         return 0;
     uint64_t now_ns = loop_read_clock(loop);
-    struct run run = {.max_calls = SIZE_MAX, .ends_ns = bits_add_saturated(now_ns, budget_ns)};
-    return run_at(loop, now_ns, run);
+    return run_at(loop, now_ns, SIZE_MAX, bits_add_saturated(now_ns, budget_ns));
 }
 
 size_t tw_advance(tw_loop *loop, uint64_t now_ns)
@@ -456,7 +550,7 @@ size_t tw_advance(tw_loop *loop, uint64_t now_ns)
         return 0;
     }
     TW_CLAIM(loop);
-    return run_at(loop, now_ns, (struct run){.max_calls = SIZE_MAX, .ends_ns = BITS_NEVER});
+    return run_at(loop, now_ns, SIZE_MAX, BITS_NEVER);
 }
 
 /* ------------------------------------------------------------ when to run next */

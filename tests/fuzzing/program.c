@@ -66,6 +66,8 @@ struct counted {
 /* A run under way; runs may be nested. */
 struct frame {
     struct frame *outer;
+    tw_context *around;    /* what was current when it began */
+    tw_context *own;       /* the loop's own context */
     uint64_t now;          /* what is due by then, it may make */
     uint64_t last_order;   /* what was scheduled later must wait */
     size_t calls, max_calls;
@@ -820,6 +822,8 @@ static void begin_frame(struct frame *frame, size_t max_calls)
 {
     *frame = (struct frame){
         .outer = m.frame,
+        .around = m.current,
+        .own = m.frame ? m.frame->own : m.current,
         .now = m.highest,
         .last_order = m.ledger.last_order,
         .max_calls = max_calls,
@@ -830,6 +834,7 @@ static void begin_frame(struct frame *frame, size_t max_calls)
     if (!m.cut)
         m.soon_must = m.ledger.last_order;
     m.frame = frame;
+    m.current = frame->own;
 }
 
 static bool left_over(const struct frame *frame)
@@ -847,6 +852,7 @@ static bool left_over(const struct frame *frame)
 static void end_frame(struct frame *frame, size_t calls)
 {
     m.frame = frame->outer;
+    m.current = frame->around;
     MUST(calls == frame->calls);
     bool bounded = frame->max_calls != SIZE_MAX || frame->ends != UINT64_MAX;
     bool left = left_over(frame);
