@@ -49,8 +49,8 @@ class Stopwatch
             meet(state_->threads());
         state_->ResumeTiming();
         virtual_ns = now;
+        stolen_before_ = stolen_ns(); /* the first time, it opens a file */
         allocations_before_ = allocations;
-        stolen_before_ = stolen_ns();
         began_ = real_ns();
         started_ = cpu_ns();
         COUNTING_BEGIN();
