@@ -143,6 +143,11 @@ TW_INLINE void take_out(struct calendar *calendar, tw_bare_timer *timer)
         unspill(calendar, timer);
     else
         queue_remove(timer);
+    if (slot == SLOT_SOON) {
+        calendar->soon_pending--;
+        if (calendar->soon.count > 64 && calendar->soon.count / 2 > calendar->soon_pending)
+            queue_compact(&calendar->cells, &calendar->soon); /* cancelled ones do not pile up */
+    }
 }
 
 /* --------------------------------------------------- starting, moving, stopping */
@@ -170,6 +175,7 @@ int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_
     if (TW_UNLIKELY(!queue_push(&calendar->cells, &calendar->soon, timer)))
         return -1;
     calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
+    calendar->soon_pending++;
     calendar->pass_ns = 0;
     return 0;
 }
@@ -620,6 +626,7 @@ tw_bare_timer *calendar_next_soon(struct calendar *calendar)
     tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
     if (timer) {
         queue_pop(&calendar->cells, &calendar->soon);
+        calendar->soon_pending--;
         timer_set_unplaced(timer);
     }
     return timer;

@@ -88,6 +88,7 @@ struct calendar {
 
     tw_bare_timer *spill;   /* the earliest of the spilled timers; NULL: there are none */
     struct queue soon;
+    size_t soon_pending;    /* cells of it that are not empty */
     struct chunk_pool cells;
     struct ready ready;
     struct wheel wheel;

@@ -156,6 +156,17 @@ static const char *check_run(struct walk *walk, const struct ready_run *run)
     return check_queue(walk, &run->queue, SLOT_RUN, timer_before);
 }
 
+static const char *check_soon(struct walk *walk)
+{
+    const struct calendar *calendar = walk->calendar;
+    size_t before = walk->active;
+    const char *broken = check_queue(walk, &calendar->soon, SLOT_SOON, scheduled_in_order);
+    if (broken)
+        return broken;
+    CHECK(walk->active - before == calendar->soon_pending, "L3: the count of soon calls is wrong");
+    return NULL;
+}
+
 static const char *check_ready(struct walk *walk)
 {
     const struct ready *ready = &walk->calendar->ready;
@@ -234,7 +245,7 @@ const char *tw_check(const tw_loop *loop)
     struct walk walk = {.loop = loop, .calendar = &loop->calendar, .earliest = BITS_NEVER};
     const char *broken = check_wheel(&walk);
     if (!broken)
-        broken = check_queue(&walk, &loop->calendar.soon, SLOT_SOON, scheduled_in_order);
+        broken = check_soon(&walk);
     if (!broken)
         broken = check_ready(&walk);
     if (!broken)

@@ -227,6 +227,7 @@ static void gather(tw_loop *loop)
         timer_set_sequence(timer, calendar->sequence);
         timer_set_slot(timer, SLOT_SOON);
         queue_push_sure(&calendar->cells, &all, timer);
+        calendar->soon_pending++;
     }
     calendar->soon = all;
     calendar->spill = spilled;

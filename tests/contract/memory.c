@@ -113,6 +113,27 @@ static void start_by_handle(size_t count, uint64_t reach_ns)
     }
 }
 
+/* Cancelled before a run has seen them, with one that stays before them or without. */
+Test(memory, soon_calls_cancelled_do_not_pile_up)
+{
+    for (int kept = 0; kept < 2; kept++) {
+        the_loop = loop_new();
+        cr_assert_eq(tw_reserve(the_loop, 1000), 0);
+        uint64_t calls = heap.calls;
+        if (kept) {
+            tw_call_soon(the_loop, record, ID(1));
+        }
+        for (int i = 0; i < 300000; i++) {
+            REQUIRE(tw_cancel(the_loop, tw_call_soon(the_loop, record, ID(2))), "pair %d", i);
+        }
+        cr_assert_eq(heap.calls, calls, "it allocated after the reserve");
+        check_loop(the_loop);
+        forget_fired();
+        cr_assert_eq(tw_run(the_loop), (size_t)kept);
+        loop_free(the_loop);
+    }
+}
+
 Test(reserve, so_many_calls_start_without_allocating_with_any_delay)
 {
     const uint64_t reaches[] = {1, SECOND, MINUTE, SPAN, 100 * YEAR};
