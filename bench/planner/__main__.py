@@ -1,89 +1,145 @@
-"""What a server's timers cost: memory, processor time, lateness, and how far that goes."""
+"""What a server's timers cost: memory, processor time, the longest turn, and how far that goes."""
 
 import argparse
 import json
 import math
 import pathlib
+import re
+import shlex
 import sys
 
 import calibration
 import measure
 import model
+import plan as plans
 import tables
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 OWN_CALIBRATION = ROOT / "bench" / "results" / "calibration.json"
+CAPACITY, BENCHMARKS = ROOT / "docs" / "CAPACITY.md", ROOT / "BENCHMARKS.md"
 
-# option: (field of the plan, unit, what it is)
-OPTIONS = {
-    "--connections": ("connections", "N", "connections, each with an idle timeout"),
-    "--requests-per-second": ("requests", "R", "requests, each with a timeout, in all"),
-    "--refreshes-per-second": ("refreshes", "F", "packets that push an idle timeout out, in all"),
-    "--idle-timeout": ("idle_timeout", "S", "seconds"),
-    "--request-timeout": ("request_timeout", "S", "seconds"),
-    "--response-time": ("response_time", "S", "seconds until a request's timeout is cancelled"),
+# The short form. option: (argument of plan.short_form, unit, what it is, default in words)
+SHORT = {
+    "--connections": ("connections", "N", "connections, each with an idle timeout", "100000"),
+    "--requests-per-second": ("requests", "R", "requests, each with a timeout, in all", "10000"),
+    "--refreshes-per-second": ("refreshes", "F", "packets that push an idle timeout out, in all",
+                               "twice the requests"),
+    "--idle-timeout": ("idle_timeout", "T", "of a connection", "60s"),
+    "--request-timeout": ("request_timeout", "T", "of a request", "30s"),
+    "--response-time": ("response_time", "T", "until a request's timeout is cancelled", "50ms"),
     "--cancelled-share": ("cancelled_share", "0..1",
-                          "share of requests whose timeout is cancelled; the others fire"),
-    "--wakeups-per-second": ("wakeups", "W", "how often the server runs the loop"),
+                          "of the requests' timeouts; the others fire", "0.99"),
 }
+TIMES = ("idle_timeout", "request_timeout", "response_time")
 
 
-def number(text):
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def positive(text):
-    value = number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        print(f"bench/plan: {message} (--help tells the options)", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def parser():
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="bench/plan", allow_abbrev=False, description=__doc__,
-        epilog="docs/CAPACITY.md says how it reckons. Shares of a core count the server's own "
-               "cache line of the connection at each event too, and say how much that is.")
-    plan = made.add_argument_group("the plan")
-    for option, (field, unit, words) in OPTIONS.items():
-        least, greatest, _ = model.RANGES[field]
-        default = getattr(model.Plan, field)
-        told = "twice the requests" if field == "refreshes" else f"{default:g}"
-        plan.add_argument(option, dest=field, metavar=unit, type=number,
-                          default=None if field == "refreshes" else default,
-                          help=f"{words}; {least:g} to {greatest:g}, by default {told}")
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="A class is NAME: key=value ..., with a count=N of timers at once or a rate=R of "
+               "starts a second;\ntimeout=T or T..T, or every=T; pushed=T, closer=SHARE to=T; "
+               "cancelled=SHARE after=T; on=CLASS.\nTimes are seconds, or have a unit: us, ms, s, "
+               "m, h, d. docs/CAPACITY.md has examples.")
+    short = made.add_argument_group("a server in short")
+    for option, (field, unit, words, default) in SHORT.items():
+        short.add_argument(option, dest=field, metavar=unit, help=f"{words}; {default}")
+    plan = made.add_argument_group("any server")
+    plan.add_argument("--class", dest="classes", metavar="CLASS", action="append", default=[],
+                      help="a class of timers; any number of them")
+    plan.add_argument("--trace", metavar="FILE", help="the classes found in a recorded trace")
+    plan.add_argument("--scale", metavar="K", default="1", help="so many times as large; 1")
+    plan.add_argument("--wakeups-per-second", metavar="W",
+                      help="how often each loop runs; 1000, or as in the trace")
+    plan.add_argument("--tick", metavar="T", help="options.tick_ns; 1.05 ms")
+    plan.add_argument("--loops", metavar="L", default="1", help="on as many cores; 1")
+    plan.add_argument("--clock", choices=("start", "turn"),
+                      help="read at each start (the default), or once a turn: "
+                           "options.cached_now, or absolute deadlines")
     asked = made.add_argument_group("what is asked")
-    asked.add_argument("--memory", metavar="GIB", type=positive, default=1.0,
-                       help="GiB for the timers, to say how many connections they carry; 1")
-    asked.add_argument("--core-share", metavar="SHARE", type=positive, default=1.0,
-                       help="of a core, to say how many connections it carries; 1")
+    asked.add_argument("--burst", action="store_true",
+                       help="what if all of a count begin, and are due, at once")
+    asked.add_argument("--memory", metavar="GIB", default="1",
+                       help="GiB for the timers, to say how many they carry; 1")
+    asked.add_argument("--core-share", metavar="SHARE", default="1",
+                       help="of a core, or cores, to say how many they carry; 1")
     asked.add_argument("--json", action="store_true",
                        help="answer in JSON, in bytes, ns and shares")
     costs = made.add_argument_group("the costs it reckons with")
     costs.add_argument("--calibrate", action="store_true",
-                       help="measure this machine; a minute or two")
+                       help="measure this machine; two minutes")
     costs.add_argument("--verify", action="store_true",
-                       help="play seven plans through, and tell how far off the predictions are")
+                       help="play plans and traces through, and tell how far off it is; three")
     costs.add_argument("--publish", action="store_true",
-                       help="--verify, and rewrite its table in BENCHMARKS.md")
+                       help="--verify, and rewrite the tables in docs/CAPACITY.md and "
+                            "BENCHMARKS.md, and the calibration that is shipped")
+    costs.add_argument("--quick", action="store_true",
+                       help="with these: less, in a minute each, for development")
     costs.add_argument("--calibration", metavar="FILE", type=pathlib.Path,
                        help="the calibration to use or write; bench/results/calibration.json")
     made.add_argument("--build", type=pathlib.Path, help=argparse.SUPPRESS)
     return made
 
 
-def plan_of(options):
-    fields = {field: getattr(options, field) for field, _, _ in OPTIONS.values()}
-    if fields["refreshes"] is None:
-        fields["refreshes"] = 2 * fields["requests"]
-    plan = model.Plan(**fields)
-    model.check(plan)
-    return plan
+# -------------------------------------------------------------------------- the plan
 
+def read(text, what, time=False):
+    return plans.seconds(text, what) if time else plans.number(text, what)
+
+
+RANGE_OF = {"requests": "requests_per_second", "refreshes": "refreshes_per_second"}
+
+
+def short_classes(options):
+    given = {}
+    for option, (field, *_) in SHORT.items():
+        text = getattr(options, field)
+        if text is not None:
+            given[field] = plans.within(RANGE_OF.get(field, field),
+                                        read(text, option, field in TIMES))
+    if not given and (options.classes or options.trace):
+        return (), False
+    return plans.short_form(**given), bool(given)
+
+
+def plan_of(options):
+    short, given = short_classes(options)
+    scale = plans.within("scale", read(options.scale, "--scale"))
+    if options.trace:
+        if given or options.classes:
+            raise plans.BadPlan("--trace goes without --class and the options of the short form")
+        if options.build is None:
+            raise plans.BadPlan("--trace needs bench/plan, which builds what reads it")
+        asked = measure.read_trace(str(options.build / "plan_probe"), options.trace)
+    else:
+        asked = plans.Plan(short + tuple(plans.read_class(text) for text in options.classes))
+    changed = {"loops": int(plans.within("loops", read(options.loops, "--loops")))}
+    if options.wakeups_per_second is not None:
+        changed["wakeups"] = plans.within("wakeups_per_second", read(
+            options.wakeups_per_second, "--wakeups-per-second"))
+    if options.tick is not None:
+        tick = plans.within("tick", read(options.tick, "--tick", time=True))
+        changed["tick"] = plans.rounded_tick(tick)
+    if options.clock:
+        changed["clock"] = options.clock
+    return plans.check(plans.dataclasses.replace(asked.scaled(scale), **changed))
+
+
+def above_zero(text, what):
+    value = plans.number(text, what)
+    if value <= 0:
+        raise plans.BadPlan(f"{what}: {text} is not above 0")
+    return value
+
+
+# ------------------------------------------------------------------------- the costs
 
 def machine(build):
     sys.path.insert(0, str(HERE.parent / "report"))
@@ -96,37 +152,82 @@ def calibrate(options, path):
     import datetime
     facts = machine(options.build)
     facts["Date"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    error = calibration.read(calibration.SHIPPED)["error"] if calibration.SHIPPED.exists() else {
-        "cpu_median": 0.2, "cpu_bar": 0.5, "cpu_worst": 1, "memory_worst": 0.1}
-    fitted = measure.calibrate(str(options.build / "plan_probe"), facts, error)
+    fitted = measure.calibrate(str(options.build / "plan_probe"), facts, options.quick)
     calibration.write(path, fitted)
     print(f"Calibrated: {path}")
 
 
 def verify(options, path):
-    fitted = calibration.read(path)
-    rows = measure.verify(str(options.build / "plan_probe"), fitted)
-    fitted["error"] = measure.errors(rows)
+    fitted = calibration.of_this_version(calibration.read(path), path)
+    program = str(options.build / "plan_probe")
+
+    def rows():
+        return measure.verify(program, fitted, options.quick) + \
+            measure.verify_traces(program, fitted, options.quick)
+
+    found = rows()
+    fitted["error"] = measure.errors(found)
+    for i, (name, interface, predicted, measured) in enumerate(found):
+        found[i] = (name, interface, model.with_bars(predicted, fitted["error"]), measured)
     calibration.write(path, fitted)
-    print(tables.verification(rows, fitted))
+    print(tables.verification(found, fitted))
     if options.publish:
-        tables.publish(ROOT / "BENCHMARKS.md", rows, fitted)
+        publish(found, fitted)
+
+
+def publish(rows, fitted):
+    calibration.write(calibration.SHIPPED, fitted)
+    tables.fill(CAPACITY, "capacity: errors", tables.accuracy(rows, fitted))
+    CAPACITY.write_text(answer_examples(CAPACITY.read_text(encoding="utf-8"), fitted),
+                        encoding="utf-8")
+    if "<!-- capacity: errors -->" in BENCHMARKS.read_text(encoding="utf-8"):
+        tables.fill(BENCHMARKS, "capacity: errors", tables.accuracy_in_short(rows, fitted))
+
+
+# A command in a block of its own, and its answer in the next one.
+EXAMPLE = re.compile(r"(```sh\nbench/plan (?P<command>(?:[^\n]*\\\n)*[^\n]*)\n```\n\n```\n).*?\n```",
+                     re.DOTALL)
+
+
+def example_commands(page):
+    return [found["command"] for found in EXAMPLE.finditer(page)]
+
+
+def answer_examples(page, fitted):
+    def answered(found):
+        options = parser().parse_args(shlex.split(found["command"].replace("\\\n", " ")))
+        return f"{found[1]}{answer_of(options, plan_of(options), fitted)}\n```"
+    return EXAMPLE.sub(answered, page)
 
 
 def chosen(path):
     """The calibration to plan with: one's own, or else the shipped one, with a warning."""
     if path or OWN_CALIBRATION.exists():
-        return calibration.read(path or OWN_CALIBRATION)
+        path = path or OWN_CALIBRATION
+        return calibration.of_this_version(calibration.read(path), path)
     shipped = calibration.read(calibration.SHIPPED)
-    told = ", ".join(shipped["machine"].get(name, "unknown") for name in ("Processor", "Date"))
-    print(f"bench/plan: warning: the costs are those of another machine ({told}); "
-          "bench/plan --calibrate measures this one", file=sys.stderr)
+    print(f"bench/plan: warning: the costs are those of another machine ({tables.machine(shipped)}"
+          f", tickwheel {shipped['tickwheel']}); bench/plan --calibrate measures this one",
+          file=sys.stderr)
     return shipped
 
 
+# ------------------------------------------------------------------------ the answer
+
+def answer_of(options, asked, fitted):
+    memory, core = above_zero(options.memory, "--memory"), above_zero(options.core_share,
+                                                                      "--core-share")
+    answers = {interface: model.answer(asked, interface, fitted, memory * 2**30, core)
+               for interface in model.INTERFACES}
+    if options.json:
+        return json.dumps({"plan": plans.dataclasses.asdict(asked), "answers": answers,
+                           "tickwheel": fitted["tickwheel"], "machine": fitted["machine"],
+                           "error": fitted["error"]}, indent=1)
+    return tables.plan(asked, answers, fitted, memory, core, options.burst)
+
+
 def main(arguments):
-    made = parser()
-    options = made.parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         path = options.calibration or OWN_CALIBRATION
         if options.calibrate:
@@ -135,18 +236,12 @@ def main(arguments):
             verify(options, path)
         if options.calibrate or options.verify or options.publish:
             return 0
-        plan, fitted = plan_of(options), chosen(options.calibration)
-        answers = {interface: model.answer(plan, interface, fitted, options.memory * 2**30,
-                                           options.core_share)
-                   for interface in model.INTERFACES}
-        if options.json:
-            print(json.dumps({"plan": plan.__dict__, "answers": answers,
-                              "error": fitted["error"]}, indent=1))
-        else:
-            print(tables.plan(plan, answers, fitted, options.memory, options.core_share))
-    except model.BadPlan as problem:
-        made.error(str(problem))
-    except (calibration.BadCalibration, tables.BadPage) as problem:
+        asked = plan_of(options)
+        print(answer_of(options, asked, chosen(options.calibration)))
+    except plans.BadPlan as problem:
+        print(f"bench/plan: {problem}", file=sys.stderr)
+        return 2
+    except (calibration.BadCalibration, tables.BadPage, measure.BadTrace) as problem:
         print(f"bench/plan: {problem}", file=sys.stderr)
         return 1
     return 0

@@ -1,37 +1,55 @@
-"""The calibration: measured costs, fitted, and kept as JSON.
+"""The calibration: a machine's costs, measured and kept as JSON.
 
-    {"version": 1, "machine": {"Processor": ..., "Compiler": ..., "Date": ...},
-     "sizes": [connections...], "touch": [ns...], "tick": ns, "base_bytes": bytes,
-     "again": {"distances": [events...], "shares": [of a miss...]},
-     "costs": {interface: {operation: [ns...]}},
-     "error": {"cpu_median": share, "cpu_bar": share, "cpu_worst": share, "memory_worst": share}}
+    {"format": 2, "tickwheel": "0.1.0", "machine": {"Processor": ..., "Date": ...},
+     "sizes": [lines...], "touch": [ns...], "private_lines": lines,
+     "tick": ns, "clock": ns, "base_bytes": bytes, "containers": count,
+     "costs": {interface: {event: [ns, misses]}, ...},      "error": {"cpu_bar": share, ...}}
 
-`touch` is an event without any timer: the caller's own line. It is part of the
-costs of refresh, start, end and restart, too. `again` is what of a cache miss is
-paid by an event that touches what was touched so many events ago.
-`error` is what `bench/plan --verify` found last.
+`touch` is an event without any timer: the caller's own line, chosen at random
+among so many. What an event takes beside is ns, and so many times what a touch
+takes more than one that misses nothing. `error` is what `bench/plan --verify` found last, of so many `plans`; none: it did
+not, and the others are what is to be expected.
 """
 
 import json
 import math
+import os
 import pathlib
+import re
 import statistics
 
+import model
 from model import INTERFACES
 
-VERSION = 1
-SHIPPED = pathlib.Path(__file__).resolve().parent / "default_calibration.json"
-SIZES = (1000, 10000, 30000, 70000, 120000, 250000, 500000, 1000000, 2000000)
-OPERATIONS = ("refresh", "start", "end", "restart", "visit", "drop", "fire", "fire_alone")
+FORMAT = 2
+HERE = pathlib.Path(__file__).resolve().parent
+SHIPPED = HERE / "default_calibration.json"
+HEADER = HERE.parent.parent / "include" / "tickwheel.h"
+
+TOUCHED = (256, 1000, 4000, 10000, 20000, 40000, 80000, 160000, 320000, 640000, 1280000,
+           2560000, 5120000)
+# In the nearest cache, and beyond those of one core, on each side of what several share.
+RECORDS = (1000, 100000, 500000, 1500000)
+EVENTS = ("refresh", "moved", "both", "start", "end", "restart", "guest_start", "guest_end",
+          "guest_restart", "visit", "drop", "fire", "turn", "again")
+ERRORS = ("plans", "cpu_median", "cpu_worst", "cpu_bar", "cpu_bias", "timers_median", "timers_bar",
+          "memory_worst")
+UNVERIFIED = {"plans": 0, "cpu_median": 0.1, "cpu_worst": 0.25, "cpu_bar": 0.25, "cpu_bias": 0,
+              "timers_median": 0.15, "timers_bar": 0.4, "memory_worst": 0.03}
 
 
 class BadCalibration(Exception):
     """A file that is no calibration; the message says what is wrong."""
 
 
+def version():
+    """Of the library beside it."""
+    return re.search(r'TW_VERSION_STRING "([^"]+)"', HEADER.read_text(encoding="utf-8"))[1]
+
+
 def rising(values):
     """The nearest table in least squares that never falls: pools adjacent violators.
-    More connections never cost less; where they seem to, it is noise."""
+    More lines never cost less; where they seem to, it is noise."""
     pools = []
     for value in values:
         pools.append([value, 1])
@@ -42,71 +60,145 @@ def rising(values):
     return [value for value, count in pools for _ in range(count)]
 
 
-def fit(runs, machine, base_bytes, error):
-    """runs: {(interface, size): [one probe's answer...]}; none: the touch alone."""
-    sizes = sorted({size for _, size in runs})
-
-    def table(interface, name):
-        return rounded(rising([max(0.0, statistics.median(run[name]
-                                                          for run in runs[interface, size]))
-                               for size in sizes]))
-
-    ticks = [run["tick"] for (interface, _), answers in runs.items() if interface != "none"
-             for run in answers]
-    return {"version": VERSION, "machine": machine, "sizes": sizes,
-            "touch": table("none", "touch"), "again": fit_again(runs["none", sizes[-1]]),
-            "tick": round(statistics.median(ticks), 2), "base_bytes": base_bytes,
-            "costs": {interface: {name: table(interface, name) for name in OPERATIONS}
-                      for interface in INTERFACES}, "error": error}
+def nearest(rows, costs):
+    """The factors, none of them negative, with which the rows come nearest to the
+    costs: least squares, each cost counting by its relative error."""
+    weights = [1 / (abs(cost) + 5) ** 2 for cost in costs]
+    found = [0.0] * len(rows[0])
+    for _ in range(2000):
+        for i in range(len(found)):
+            scale = sum(w * row[i] ** 2 for w, row in zip(weights, rows))
+            wrong = sum(w * row[i] * (cost - sum(f * v for f, v in zip(found, row)))
+                        for w, row, cost in zip(weights, rows, costs))
+            if scale > 0:
+                found[i] = max(0.0, found[i] + wrong / scale)
+    return [round(value, 4) for value in found]
 
 
-def fit_again(answers):
-    """Distances in events, and the shares of a whole miss that are paid there."""
-    distances = sorted(int(name.removeprefix("again_")) for name in answers[0]
-                       if name.startswith("again_"))
-    cost = [statistics.median(run[f"again_{distance}"] for run in answers)
-            for distance in distances]
-    whole = statistics.median(run["touch"] for run in answers)
-    shares = [min(1.0, max(0.0, (ns - cost[0]) / (whole - cost[0]))) for ns in cost]
-    return {"distances": distances, "shares": [round(share, 4) for share in rising(shares)]}
+def line(misses, costs):
+    """[ns, misses]: what an event takes, and how many misses."""
+    return nearest([(1, miss) for miss in misses], costs)
+
+
+def private_lines():
+    """Twice what a core's own caches hold: beyond it they are of no more use."""
+    folder = pathlib.Path("/sys/devices/system/cpu/cpu0/cache")
+    for index in sorted(folder.glob("index*")):
+        try:
+            level, size = ((index / name).read_text().strip() for name in ("level", "size"))
+            if level == "2":
+                return 2 * int(size.removesuffix("K")) * 1024 // 64
+        except (OSError, ValueError):
+            pass
+    return 65536
+
+
+def visited(run):
+    """What one timer takes that is visited, and one that is dropped."""
+    drop = run["drop_ns"] / run["drop_visited"] if run["drop_visited"] else 0
+    return {"visit": run["visit_ns"] / run["visit_visited"], "drop": drop}
+
+
+def called(run, name):
+    """What one timer took that was called: in a run with others, or alone. Each was
+    read once in its tick; what was read beside was moved on."""
+    moved = max(0, run[f"{name}_visited"] - run[f"{name}_fired"])
+    return (run[f"{name}_ns"] - moved * run["visit"]) / run[f"{name}_fired"]
+
+
+def fit_calls(found, misses):
+    """What each call takes, and what a run takes more in which there is one: from
+    runs with five of them and runs with one."""
+    rows, costs = [], []
+    for run, miss in zip(found, misses):
+        for name in ("fire", "alone"):
+            runs = run[f"{name}_runs"] / run[f"{name}_fired"]
+            rows.append((1, miss, runs, runs * miss))
+            costs.append(called(run, name))
+    factors = nearest(rows, costs)
+    again = [run["again_ns"] / run["again_fired"] - run["fire_ns"] / run["fire_fired"]
+             for run in found]
+    return {"fire": factors[:2], "turn": factors[2:], "again": line(misses, again)}
+
+
+def fit_interface(runs, sizes):
+    """runs: {records: [one answer of `plan_probe events`...]}"""
+    found = []
+    for size in sizes:
+        middle = {name: statistics.median(run[name] for run in runs[size])
+                  for name in runs[size][0]}
+        middle |= visited(middle)
+        found.append(middle)
+    misses = [max(0.0, run["touch"] - found[0]["touch"]) for run in found]
+    costs = {name: line(misses, [run[name] for run in found])
+             for name in EVENTS if name not in ("fire", "turn", "again")}
+    return costs | fit_calls(found, misses)
+
+
+def fit_memory(few, few_bytes, many, many_bytes):
+    """(base_bytes, containers): of two loops with room for so many cells. Of a few,
+    each may take a chunk; of many, only as many as there are containers."""
+    base = few_bytes - model.CHUNK_BYTES * few
+    chunks = (many_bytes - base) / model.CHUNK_BYTES
+    containers = (chunks - many / model.CHUNK_CELLS) / (1 - 1 / model.CHUNK_CELLS)
+    return round(base), round(containers)
+
+
+def fit(touched, runs, memory, machine, error):
+    """touched: one answer of `plan_probe touch`; runs: {(interface, records): [...]};
+    memory: what fit_memory found."""
+    sizes = sorted(int(size) for size in touched)
+    records = sorted({size for _, size in runs})
+    every = [run for found in runs.values() for run in found]
+    return {"format": FORMAT, "tickwheel": version(), "machine": machine,
+            "sizes": sizes, "touch": rounded(rising([touched[str(size)] for size in sizes])),
+            "private_lines": private_lines(),
+            "tick": round(statistics.median(run["tick"] for run in every), 2),
+            "clock": round(statistics.median(run["clock"] for run in every), 2),
+            "base_bytes": memory[0], "containers": memory[1],
+            "costs": {name: fit_interface({size: runs[name, size] for size in records}, records)
+                      for name in INTERFACES},
+            "error": error}
 
 
 def rounded(values):
     return [round(value, 2) for value in values]
 
 
-def is_table(values, length):
+def is_table(values, length, rising_=False):
     return (isinstance(values, list) and len(values) == length
             and all(isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
                     for value in values)
-            and all(a <= b for a, b in zip(values, values[1:])))
+            and (not rising_ or all(a <= b for a, b in zip(values, values[1:]))))
 
 
 def checked(data):
     """The calibration itself, if it is one."""
     try:
-        if data["version"] != VERSION:
-            raise BadCalibration(f"version {data['version']}, but this planner reads {VERSION}")
+        if data.get("format") != FORMAT:
+            raise BadCalibration(f"it is of format {data.get('format', data.get('version'))}, but "
+                                 f"this planner reads {FORMAT}: bench/plan --calibrate makes one")
         sizes = data["sizes"]
-        again = data["again"]
-        if not all(is_table(again[name], len(again["distances"])) for name in again):
-            raise BadCalibration("again must hold two tables of one length")
-        tables = [("sizes", sizes), ("touch", data["touch"])]
-        tables += [(f"{interface}/{name}", data["costs"][interface][name])
-                   for interface in INTERFACES for name in OPERATIONS]
-        for name, values in tables:
-            if not is_table(values, len(sizes)):
-                raise BadCalibration(f"{name} is no table of {len(sizes)} rising numbers")
         if len(sizes) < 2 or len(set(sizes)) < len(sizes) or sizes[0] < 1:
             raise BadCalibration("it needs two sizes or more, each larger than the last")
-        single = [data["tick"], data["base_bytes"], *(data["error"][name] for name in (
-            "cpu_median", "cpu_bar", "cpu_worst", "memory_worst"))]
-        if not all(is_table([value], 1) for value in single):
-            raise BadCalibration("tick, base_bytes and error must be numbers of 0 or more")
-        if not isinstance(data["machine"], dict):
-            raise BadCalibration("machine must name the machine")
-    except (KeyError, TypeError) as problem:
-        raise BadCalibration(f"lacks or mistakes {problem}") from problem
+        for name, values in (("sizes", sizes), ("touch", data["touch"])):
+            if not is_table(values, len(sizes), True):
+                raise BadCalibration(f"{name} is no table of {len(sizes)} rising numbers")
+        for interface in INTERFACES:
+            for name in EVENTS:
+                if not is_table(data["costs"][interface][name], 2):
+                    raise BadCalibration(f"{interface}/{name} must be two numbers of 0 or more")
+        single = [data["tick"], data["clock"], data["base_bytes"], data["containers"],
+                  data["private_lines"]]
+        if not is_table(single, len(single)):
+            raise BadCalibration("tick, clock, base_bytes, containers and private_lines must be "
+                                 "numbers")
+        if not all(math.isfinite(data["error"][name]) for name in ERRORS):
+            raise BadCalibration("error must hold numbers")
+        if not isinstance(data["machine"], dict) or not isinstance(data["tickwheel"], str):
+            raise BadCalibration("machine must name the machine, and tickwheel the version")
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise BadCalibration(f"it lacks or mistakes {problem}") from problem
     return data
 
 
@@ -119,7 +211,17 @@ def read(path):
         raise BadCalibration(f"{path}: {problem}") from problem
 
 
+def of_this_version(data, path):
+    """The same, unless it is of another version of the library."""
+    if data["tickwheel"] != version():
+        raise BadCalibration(f"{path}: it is of tickwheel {data['tickwheel']}, but this is "
+                             f"{version()}: bench/plan --calibrate measures this one")
+    return data
+
+
 def write(path, data):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(checked(data), indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(checked(data), indent=1)
+    text = re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda m: "[" + " ".join(m[1].split()) + "]", text)
+    path.write_text(text + "\n", encoding="utf-8")

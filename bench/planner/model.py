@@ -1,168 +1,61 @@
-"""What a plan's timers cost: arithmetic only. planner.js is the same in JavaScript.
+"""What a plan's timers cost: events a second, times what each costs.
 
-A plan is a server's connections, each with an idle timeout that every packet
-pushes out, and the requests on them, each with a timeout that is cancelled by
-the answer. Its cost is the sum of events per second times what each costs. What
-an event costs depends on how many connections the caches must hold, so each
-cost is a table over sizes, interpolated in the logarithm of the size.
+How many events there are is counted (wheel.py), what of a cache miss each pays
+follows from what else is touched (caches.py), and what an event costs beside is
+measured once (calibration.py): a + b times the miss. docs/CAPACITY.md derives it.
 
-Units: seconds and events per second in a plan, ns in costs, bytes in memory.
-docs/CAPACITY.md derives the rates.
+Units: seconds and events a second in a plan, ns in costs, bytes in memory.
 """
 
 import dataclasses
 import math
 
+import caches
+import plan as plans
+import wheel
+
 INTERFACES = ("stop", "park", "handles")
 INTERFACE_NAMES = {"stop": "embedded", "park": "embedded, park", "handles": "handles"}
+RESERVES = {"stop": "tw_reserve_embedded", "park": "tw_reserve_embedded",
+            "handles": "tw_reserve_calls"}
 
-# The wheel with its default tick: docs/DESIGN.md, "The wheel" and "Costs".
-TICK_S = 2**20 / 1e9
-LEVEL_SLOT_S = (TICK_S, TICK_S * 2**8, TICK_S * 2**16)
-LEVEL_REACH_S = tuple(511 * slot for slot in LEVEL_SLOT_S)
-CHUNK_CELLS = 31
-
-EMBEDDED_TIMER_BYTES = 40
-CELL_BYTES = 256 / CHUNK_CELLS
-HANDLE_BYTES = 8           # the caller's part of a call by handle
-NODE_BYTES = 64            # the library's part, in slabs that double up to the largest
-NODES_FIRST, NODES_LARGEST = 64, 32768
-HEAP_PAGE_ENTRIES, HEAP_ENTRY_BYTES = 256, 16   # tw_reserve: its place beyond the span
+CHUNK_CELLS, CHUNK_BYTES = 31, 256
+EMBEDDED_TIMER_BYTES, HANDLE_BYTES, NODE_BYTES = 40, 8, 64
+NODES_FIRST, NODES_LARGEST = 64, 32768     # slabs double up to the largest
+CELLS_IN_LINE = 8
+UNCERTAIN_CACHE = 1.6   # whoever shares a cache may leave so much more or less of it
+PARKED_MARGIN = 1.03    # their number is counted on a sample
+MOST_TIMERS = 1e9       # nothing is told of more
+LOOP_LINES = 24         # of the loop's own, which a run may find in no cache
 
 
-class BadPlan(Exception):
-    """A plan out of range; the message says which option and why."""
+@dataclasses.dataclass
+class Rates:
+    """Of one class in one loop: events a second, and what there is at once."""
+    each: plans.Class
+    counts: wheel.Counts
+    begun: float      # lives a second
+    live: float
+    pushes: float
+    parked: float     # cells
+
+    def rate(self, name):
+        return self.begun * getattr(self.counts, name)
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    connections: float = 100000
-    requests: float = 10000          # per second, in all
-    refreshes: float = 20000         # packets per second that push an idle timeout out, in all
-    idle_timeout: float = 60
-    request_timeout: float = 30
-    response_time: float = 0.05
-    cancelled_share: float = 0.99    # of the requests' timeouts; the others fire
-    wakeups: float = 1000            # runs of the loop per second
-
-    def scaled(self, connections):
-        """The same plan with so many connections, each as busy as before."""
-        factor = connections / self.connections
-        return dataclasses.replace(self, connections=connections,
-                                   requests=self.requests * factor,
-                                   refreshes=self.refreshes * factor)
-
-
-# name: (least, greatest, unit)
-RANGES = {
-    "connections": (1, 1e8, ""),
-    "requests": (0, 1e8, "per second"),
-    "refreshes": (0, 1e8, "per second"),
-    "idle_timeout": (0.1, 30000, "s"),
-    "request_timeout": (0.1, 30000, "s"),
-    "response_time": (0, 30000, "s"),
-    "cancelled_share": (0, 1, ""),
-    "wakeups": (1, 1e6, "per second"),
-}
-
-
-def check(plan):
-    for name, (least, greatest, unit) in RANGES.items():
-        value = getattr(plan, name)
-        if not least <= value <= greatest:
-            raise BadPlan(f"{name.replace('_', ' ')} is {value:g}, but must be "
-                          f"from {least:g} to {greatest:g} {unit}".rstrip())
-    if plan.response_time >= plan.request_timeout:
-        raise BadPlan("the response time must be less than the request timeout: "
-                      "lower the cancelled share instead")
-    busy = under_way(plan)
-    if busy > 0.9 * plan.connections:
-        raise BadPlan(f"{busy:.0f} requests are under way at once, more than nine tenths of "
-                      f"the {plan.connections:.0f} connections, of which each carries one")
-
-
-def under_way(plan):
-    """Requests neither answered nor timed out."""
-    unanswered = (1 - plan.cancelled_share) * plan.request_timeout
-    return plan.requests * (plan.cancelled_share * plan.response_time + unanswered)
-
-
-def interpolate(sizes, values, size):
-    """Linear in log size; before the first constant, after the last with the last slope."""
-    if size <= sizes[0]:
-        return values[0]
-    i = 1
-    while i < len(sizes) - 1 and size > sizes[i]:
-        i += 1
-    share = math.log(size / sizes[i - 1]) / math.log(sizes[i] / sizes[i - 1])
-    return values[i - 1] + (values[i] - values[i - 1]) * share
-
-
-def level_of(timeout):
-    """The wheel's level that a timer so far ahead waits in."""
-    return 0 if timeout < LEVEL_REACH_S[0] else 1 if timeout < LEVEL_REACH_S[1] else 2
-
-
-def lead_of(timeout):
-    """How long before its deadline a cell is visited, on average."""
-    level = level_of(timeout)
-    return LEVEL_SLOT_S[level] if level > 0 else 0
-
-
-def idle_rates(refreshes, timeout):
-    """Of one connection: its visits that find a later deadline, and its fires, per second.
-
-    Refreshes come at random, at this rate. A cell is placed for the deadline as
-    it was then, `ahead` before it is visited; the visit finds it moved unless no
-    refresh came, and places it again, for a deadline that lies the age of the
-    last refresh short of a whole timeout. The mean age is found by iteration.
-    """
-    if refreshes * timeout < 1e-9:
-        return 0, 1 / timeout
-    if refreshes * timeout > 500:
-        fires = 0
-    else:
-        fires = refreshes / math.expm1(refreshes * timeout)
-    lead = lead_of(timeout)
-    age, ahead, quiet = 0, timeout, 1
-    for _ in range(40):
-        ahead = max(timeout - age - lead, timeout / 4)
-        quiet = math.exp(-refreshes * ahead)
-        if quiet < 1:
-            age = (1 - quiet) * (1 / refreshes - ahead * quiet / (1 - quiet))
-    return (1 - quiet) / ahead, fires
-
-
-def rates(plan, interface):
-    """Events per second, and what the cells and sizes come to."""
-    visits, idle_fires = idle_rates(plan.refreshes / plan.connections, plan.idle_timeout)
-    answered = plan.requests * plan.cancelled_share
-    timed_out = plan.requests - answered
-    stays = plan.request_timeout - lead_of(plan.request_timeout)
-    active = under_way(plan)
-    new = plan.requests
-    request_cells = active
-    if interface == "park":      # a connection's cell stays until its visit
-        new = plan.requests / (1 + plan.requests / plan.connections * stays)
-        request_cells = max(active, min(plan.connections, new * stays))
-    if interface == "handles":   # the node cancelled last is taken first
-        new = min(plan.requests, answered * plan.response_time / stays + timed_out)
-    far = (level_of(plan.idle_timeout) == 2) * idle_fires * plan.connections
-    far += (level_of(plan.request_timeout) == 2) * timed_out
-    return {
-        "visits": visits * plan.connections + far,
-        "drops": 0 if interface == "stop" else max(0, new - timed_out),
-        "idle_fires": idle_fires * plan.connections,
-        "request_fires": timed_out,
-        "answered": answered,
-        "new": new,
-        "reused": plan.requests - new,
-        "active": active,
-        "request_cells": request_cells,
-        # Distinct connections met between a request and its answer.
-        "met": min(plan.connections,
-                   (plan.refreshes + 2 * plan.requests) * plan.response_time),
-    }
+def rates_of(plan, interface):
+    """{name: Rates} of one loop's plan."""
+    found = {}
+    for each in plan.classes:
+        counts = wheel.counts_of(plan, interface)[each.name]
+        begun = each.rate or each.count / counts.life
+        live = each.count or each.live or begun * counts.life
+        pushes = live / each.pushed if each.pushed else 0
+        parked = begun * counts.parked
+        if (each.on or each.among) and interface == "handles":
+            parked = 0
+        found[each.name] = Rates(each, counts, begun, live, pushes, parked)
+    return found
 
 
 def most(mean):
@@ -170,123 +63,310 @@ def most(mean):
     return mean + 6 * math.sqrt(mean) + 6
 
 
-def call_bytes(calls):
-    """Of so many calls by handle, reserved, beside their cells."""
-    small = NODES_LARGEST - NODES_FIRST   # nodes in all slabs before the first largest
+# ---------------------------------------------------------------------- memory
+
+def slab_nodes(calls):
+    """Nodes in whole slabs."""
+    small = NODES_LARGEST - NODES_FIRST   # in all slabs before the first largest
     if calls > small:
-        nodes = small + math.ceil((calls - small) / NODES_LARGEST) * NODES_LARGEST
-    else:
-        nodes, slab = 0, NODES_FIRST
-        while nodes < calls:
-            nodes += slab
-            slab *= 2
-    pages = math.ceil(calls / HEAP_PAGE_ENTRIES)
-    return NODE_BYTES * nodes + HEAP_ENTRY_BYTES * HEAP_PAGE_ENTRIES * pages
+        return small + math.ceil((calls - small) / NODES_LARGEST) * NODES_LARGEST
+    nodes, slab = 0, NODES_FIRST
+    while nodes < calls:
+        nodes += slab
+        slab *= 2
+    return nodes
+
+
+def chunk_bytes(cells, containers):
+    """Of the chunks that so many cells can take at most, however they are spread."""
+    return CHUNK_BYTES * (cells if cells <= containers
+                          else containers + (cells - containers) / CHUNK_CELLS)
+
+
+def cells_of(rates, plan, interface):
+    """At most, at once: to reserve. A record's timer has one at most."""
+    fixed = sum(rate.live for rate in rates.values() if rate.each.count)
+    moving = sum(rate.live + PARKED_MARGIN * rate.parked for rate in rates.values()
+                 if rate.each.rate)
+    total = fixed + (most(moving) if moving else 0)
+    if interface != "handles" and all(plans.records(plan, each) for each in plan.classes):
+        total = min(total, sum(plans.records(plan, each) for each in plan.classes))
+    return math.ceil(total)
 
 
 def memory(plan, interface, calibration):
-    """Peak cells; bytes of the loop when they are reserved; bytes in the caller's structs."""
-    cells = plan.connections + most(rates(plan, interface)["request_cells"])
-    cells = min(cells, 2 * plan.connections)
-    loop = calibration["base_bytes"] + CELL_BYTES * cells
-    caller = 2 * EMBEDDED_TIMER_BYTES * plan.connections
+    """Of all loops: cells to reserve in each, bytes that the loops hold, and in the
+    caller's own structs."""
+    one = plan.one_loop()
+    rates = rates_of(one, interface)
+    cells = cells_of(rates, one, interface)
+    loop = calibration["base_bytes"] + chunk_bytes(cells, calibration["containers"])
+    places = sum(plans.records(one, each) or most(rates[each.name].live) for each in one.classes)
+    caller = places * EMBEDDED_TIMER_BYTES
     if interface == "handles":
-        loop += call_bytes(cells)
-        caller = 2 * HANDLE_BYTES * plan.connections
-    return {"cells": cells, "loop_bytes": loop, "caller_bytes": caller,
-            "bytes": loop + caller}
+        loop += NODE_BYTES * slab_nodes(cells)
+        caller = places * HANDLE_BYTES
+    return {"cells": cells, "loop_bytes": plan.loops * loop,
+            "caller_bytes": plan.loops * caller, "bytes": plan.loops * (loop + caller)}
 
 
-def fire_ns(tables, sizes, size, due):
-    """Of one timer of so many due in a run: the first waits for its cache misses,
-    those of the others overlap."""
-    together, alone = (interpolate(sizes, tables[name], size) for name in ("fire", "fire_alone"))
-    return together + max(0, alone - together) / max(1, due)
+# ------------------------------------------------------------------ what is touched
+
+def host_of(rates, each):
+    return rates[each.on] if each.on else None
 
 
-def cost(plan, interface, calibration):
-    """Processor time per second in ns, by kind. Each of the server's events counts
-    with the touch of the connection's own line."""
-    sizes, tables = calibration["sizes"], calibration["costs"][interface]
-    rate, size = rates(plan, interface), plan.connections
-    again = calibration["again"]
-    missed = interpolate(again["distances"], again["shares"], rate["met"])
+def families_of(rates, interface):
+    """What the timers' world touches, and what the same without timers would:
+    {name of a family: (lines, touches of each a second)}."""
+    timers, without, nodes = {}, {}, []
+    for name, rate in rates.items():
+        each = rate.each
+        acts = rate.pushes + rate.begun + rate.rate("ends") + rate.rate("fires")
+        seen = rate.rate("visits") + rate.rate("drops") + rate.rate("fires")
+        bare = rate.pushes + rate.begun + rate.rate("ends")
+        if each.count:
+            bare = rate.pushes + 2 * rate.rate("ends")
+        host = each.on or name
+        lines = rates[host].live if each.on or each.count else each.among or rate.live
+        add(timers, host, lines, acts + (seen if interface != "handles" and not each.on else 0))
+        add(without, host, lines, bare)
+        if each.on:
+            add(timers, name, lines, acts + (seen if interface != "handles" else 0))
+        if interface == "handles" and each.count:
+            add(timers, name + "/node", rate.live, acts + seen)
+        elif interface == "handles":
+            nodes.append((rate.live, acts + seen))
+    if nodes:
+        add(timers, "/node", sum(n for n, _ in nodes), sum(acts for _, acts in nodes))
+    cells = sum(rate.live + rate.parked for rate in rates.values())
+    moves = sum(rate.rate("starts") + rate.rate("visits") + rate.rate("ends")
+                for rate in rates.values())
+    add(timers, "/cells", cells / CELLS_IN_LINE, moves)
+    return timers, without
 
-    def of(values):
-        return interpolate(sizes, values, size)
 
-    def soon_after(values):
-        """An event on a connection that was touched a response time ago."""
-        return values[0] + min(1, missed) * (of(values) - values[0])
+def add(families, name, lines, touches):
+    """touches: of all its lines, a second."""
+    before = families.get(name, (lines, 0))
+    families[name] = (max(1, lines), before[1] + touches / max(1, lines))
 
-    due = (rate["idle_fires"] + rate["request_fires"]) / plan.wakeups
-    return {
-        "refresh": plan.refreshes * of(tables["refresh"]),
-        "start": rate["new"] * of(tables["start"]) + rate["reused"] * of(tables["restart"])
-                 + rate["idle_fires"] * tables["start"][0],
-        "end": rate["answered"] * soon_after(tables["end"]),
-        "fire": due * plan.wakeups * fire_ns(tables, sizes, size, due),
-        "visit": rate["visits"] * of(tables["visit"]) + rate["drops"] * of(tables["drop"]),
-        "tick": plan.wakeups * calibration["tick"],
-        # Of all that, what the same events cost without any timer.
-        "records": (plan.refreshes + plan.requests) * of(calibration["touch"])
-                   + rate["answered"] * soon_after(calibration["touch"]),
-    }
+
+# ------------------------------------------------------------------------- the cost
+
+class Costs:
+    """What each event pays in a plan of one loop."""
+
+    def __init__(self, rates, interface, calibration, machine):
+        self.rates, self.interface, self.calibration = rates, interface, calibration
+        self.table = calibration["costs"][interface]
+        self.least = machine.least
+        self.families, self.bare = families_of(rates, interface)
+        self.timers = caches.Footprint(machine, self.families.values())
+        self.without = caches.Footprint(machine, self.bare.values())
+
+    def event(self, name, miss):
+        fixed, misses = self.table[name]
+        return fixed + misses * miss
+
+    def miss(self, family, within=math.inf):
+        return self.timers.again(self.families[family][1], within)
+
+    def beside(self, host, guest, within):
+        """A guest's line that is touched with its host's record: the two misses overlap.
+        A handle is only written there when it begins, which nobody waits for."""
+        if self.interface == "handles" and within == math.inf:
+            return 0
+        ours, theirs = self.miss(guest, within), self.miss(host, within)
+        return self.event("both", min(ours, theirs)) + max(0, ours - theirs)
+
+
+def touched(rate, costs, footprint, family_often):
+    """The server's own touches of its records, ns a second."""
+    each, least = rate.each, costs.least
+    miss = footprint.again(family_often)
+    pushes = rate.pushes * (least + miss)
+    if each.count:   # one that is cancelled is followed by another, at once
+        return pushes + rate.rate("ends") * (2 * least + footprint.again(family_often, each.after))
+    begun = miss if each.on or each.among else 0   # a pool's next record is the one given back last
+    ends = rate.rate("ends") * (least + footprint.again(family_often, each.after))
+    return pushes + rate.begun * (least + begun) + ends
+
+
+def cost(plan, interface, calibration, nearer=1.0):
+    """Processor time a second in ns, of all loops, by kind. `records` is what of all
+    that the same events would take without any timer."""
+    one = plan.one_loop()
+    rates = rates_of(one, interface)
+    machine = caches.Machine(calibration, nearer, plan.loops)
+    costs = Costs(rates, interface, calibration, machine)
+    parts = dict.fromkeys(("push", "start", "end", "fire", "visit", "clock", "run"), 0.0)
+    records = pollution = 0.0
+    due = 0.0
+    for name, rate in rates.items():
+        each = rate.each
+        host = each.on or name
+        without = touched(rate, costs, costs.without, costs.bare[host][1])
+        records += without
+        pollution += touched(rate, costs, costs.timers, costs.families[host][1]) - without
+        family = name
+        if interface == "handles":
+            family = name + "/node" if each.count else "/node"
+        # Embedded in the record, the timer comes with it: no miss of its own.
+        own_line = interface != "handles" and not each.on
+        often_miss = costs.miss(family)
+        end_miss = costs.miss(family, each.after) if each.after else 0
+        apart = 0 if own_line else often_miss
+        # A node taken again is the one given back last; a guest's line is not.
+        guest = "guest_" if each.on else ""
+        parts["push"] += (rate.pushes - rate.rate("closer")) * costs.event("refresh", apart)
+        parts["push"] += rate.rate("closer") * costs.event("moved", often_miss)
+        first = rate.rate("starts")
+        if each.count:   # what fired is followed by another, from within its callback
+            parts["start"] += rate.rate("fires") * costs.event("again", often_miss)
+            first -= rate.rate("fires")
+        parts["start"] += max(0, first) * costs.event(guest + "start", 0)
+        parts["start"] += rate.rate("restarts") * costs.event(guest + "restart", 0)
+        parts["start"] += rate.rate("restarts_moved") * costs.event("moved", often_miss)
+        parts["end"] += rate.rate("ends") * costs.event(guest + "end", end_miss)
+        if each.on:
+            parts["start"] += rate.begun * costs.beside(host, name, math.inf)
+            parts["end"] += rate.rate("ends") * costs.beside(host, name, each.after)
+        parts["visit"] += rate.rate("visits") * costs.event("visit", often_miss)
+        parts["visit"] += rate.rate("drops") * costs.event("drop", often_miss)
+        parts["fire"] += rate.rate("fires") * costs.event("fire", often_miss)
+        due += rate.rate("fires")
+        relative = rate.begun + rate.pushes
+        if plan.clock == "start":
+            parts["clock"] += relative * calibration["clock"]
+    turns = one.wakeups * -math.expm1(-due / one.wakeups)
+    miss = max((costs.miss(n if interface != "handles" else
+                           (n + "/node" if r.each.count else "/node"))
+                for n, r in rates.items() if r.rate("fires") > 0), default=0)
+    parts["run"] = one.wakeups * calibration["tick"] + turns * costs.event("turn", miss)
+    parts["records"] = records
+    parts["pollution"] = pollution
+    return {name: plan.loops * ns for name, ns in parts.items()}
 
 
 def total(parts):
-    return sum(ns for name, ns in parts.items() if name != "records")
+    return sum(parts.values())
 
 
-def lateness(plan, interface, calibration):
-    """What timers wait for other timers, in ns: half of an average run, and the
-    longest run. Deadlines are taken to be independent of each other."""
-    sizes, tables = calibration["sizes"], calibration["costs"][interface]
-    rate = rates(plan, interface)
-    due = (rate["idle_fires"] + rate["request_fires"]) / plan.wakeups
-    cells = (rate["visits"] + rate["drops"]) / plan.wakeups + due
-    # A slot of no more than a chunk's cells goes at once, on each upper level.
-    cells_max, due_max = most(cells) + 2 * CHUNK_CELLS, most(due)
+def own(parts):
+    return total(parts) - parts["records"]
+
+
+# --------------------------------------------------------------------- the longest run
+
+def longest(plan, interface, calibration):
+    """Of one run of one loop: what practically never is exceeded, if deadlines do not
+    depend on each other; and half of an average one, which a timer waits."""
+    one = plan.one_loop()
+    rates = rates_of(one, interface)
+    table, machine = calibration["costs"][interface], caches.Machine(calibration)
+    worst_miss = machine.costs[-1]   # each waits for memory, and none is asked for ahead
+    due = sum(rate.rate("fires") for rate in rates.values()) / one.wakeups
+    moved = sum(rate.rate("visits") + rate.rate("drops") for rate in rates.values()) / one.wakeups
+    # Ticks that a run passes; in each a slot of no more than a batch goes at once,
+    # on each upper level, and shares are rounded up.
+    ticks = max(1, 1 / one.wakeups / one.tick)
+    batches = 2 * wheel.BATCH * min(ticks, 2)
+    due_max, cells_max = most(due), most(moved + due) + batches
+    fire = table["fire"][0] + (1 + table["fire"][1]) * worst_miss
+    visit = table["visit"][0] + (1 + table["visit"][1]) * worst_miss
     parts = cost(plan, interface, calibration)
-    passing = (parts["fire"] + parts["visit"]) / plan.wakeups
+    passing = (parts["fire"] + parts["visit"]) / plan.loops / one.wakeups
+    turn = table["turn"][0] + table["turn"][1] * worst_miss + calibration["tick"]
+    turn += LOOP_LINES * worst_miss
     return {"expected_ns": calibration["tick"] + passing / 2,
-            "worst_ns": calibration["tick"]
-                        + cells_max * interpolate(sizes, tables["visit"], plan.connections)
-                        + due_max * fire_ns(tables, sizes, plan.connections, due_max),
+            "longest_ns": turn + cells_max * visit + due_max * fire,
             "cells_max": cells_max, "due_max": due_max}
 
 
-def core_share(plan, interface, calibration):
-    return total(cost(plan, interface, calibration)) / 1e9
+def burst(plan, interface, calibration):
+    """All timers of the classes with a count at once: they begin in one turn, and
+    later all are due in one turn."""
+    one = plan.one_loop()
+    rates = rates_of(one, interface)
+    costs = Costs(rates, interface, calibration, caches.Machine(calibration, loops=plan.loops))
+    timers = sum(rate.live for rate in rates.values() if rate.each.count)
+    if not timers:
+        return None
+    miss = caches.Machine(calibration).curve(2 * timers) - costs.least
+    starts = timers * (costs.least + miss + costs.event("start", miss)
+                       + (calibration["clock"] if plan.clock == "start" else 0))
+    due = timers * costs.event("fire", miss)
+    return {"timers": timers, "starts_ns": starts, "due_ns": due}
 
 
-def largest(plan, fits):
-    """The most connections, each as busy as in the plan, for which fits(plan) holds."""
-    low, high = 1.0, RANGES["connections"][1]
-    if not fits(plan.scaled(low)):
-        return 0
-    if fits(plan.scaled(high)):
-        return high
-    for _ in range(60):
+# -------------------------------------------------------------------------- the answer
+
+def core_share(plan, interface, calibration, nearer=1.0):
+    return total(cost(plan, interface, calibration, nearer)) / 1e9
+
+
+def largest(fits, measured):
+    """The most times the plan for which fits(factor) holds, and whether it may be more:
+    far beyond what was measured nothing is told."""
+    low, high = 1e-9, measured
+    if not fits(low):
+        return 0, False
+    if fits(high):
+        return high, True
+    for _ in range(40):
         middle = math.sqrt(low * high)
-        if fits(plan.scaled(middle)):
-            low = middle
-        else:
-            high = middle
-    return math.floor(low)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low, False
+
+
+def largest_class(plan):
+    """What a plan is counted in."""
+    return max(plan.classes, key=lambda each: (each.count, each.rate))
+
+
+def population(plan):
+    return largest_class(plan).count or largest_class(plan).rate
+
+
+def farthest(plan, calibration):
+    """How many times the plan is still near what was measured."""
+    lines = sum(plans.live(each) for each in plan.classes) / plan.loops
+    return 4 * calibration["sizes"][-1] / lines
+
+
+def with_bars(found, error):
+    """The answer with what it lies between: what the caches leave open, and by how much
+    nine in ten of the plans that were played through lay outside of that."""
+    cpu, timers = 1 + error["cpu_bar"], 1 + error["timers_bar"]
+    return found | {"core_low": found["cache_low"] / cpu, "core_high": found["cache_high"] * cpu,
+                    "timers_low": found["timers_cache_low"] / timers,
+                    "timers_high": found["timers_cache_high"] * timers}
 
 
 def answer(plan, interface, calibration, memory_bytes=2**30, core=1.0):
-    """Everything that is told of a plan, without the error bars."""
-    check(plan)
+    """Everything that is told of a plan."""
+    plans.check(plan)
     parts = cost(plan, interface, calibration)
-    return {
+    bars = [cost(plan, interface, calibration, UNCERTAIN_CACHE ** way) for way in (1, -1)]
+    cores = [total(each) / 1e9 for each in (*bars, parts)]
+    owns = [own(each) / 1e9 for each in (*bars, parts)]
+    at_most = MOST_TIMERS / sum(plans.live(each) for each in plan.classes)
+    far = min(at_most, farthest(plan, calibration))
+    per_core, over_core = largest(
+        lambda k: core_share(plan.scaled(k), interface, calibration) <= core, far)
+    per_memory, over_memory = largest(
+        lambda k: memory(plan.scaled(k), interface, calibration)["bytes"] <= memory_bytes,
+        at_most)
+    return with_bars({
         **memory(plan, interface, calibration),
+        "reserve": RESERVES[interface],
         "core_share": total(parts) / 1e9,
-        "timers_share": max(0, total(parts) - parts["records"]) / 1e9,
-        **lateness(plan, interface, calibration),
-        "per_core": largest(plan, lambda bigger:
-                            core_share(bigger, interface, calibration) <= core),
-        "per_memory": largest(plan, lambda bigger:
-                              memory(bigger, interface, calibration)["bytes"] <= memory_bytes),
-    }
+        "cache_low": min(cores), "cache_high": max(cores),
+        "timers_cache_low": max(0, min(owns)), "timers_cache_high": max(owns),
+        "timers_share": own(parts) / 1e9,
+        **longest(plan, interface, calibration),
+        "burst": burst(plan, interface, calibration),
+        "per_core": per_core * population(plan), "per_core_more": over_core,
+        "per_memory": per_memory * population(plan), "per_memory_more": over_memory,
+    }, calibration["error"])
