@@ -19,7 +19,8 @@ static inline int options_copy(const tw_options *given, tw_options *out)
         return -1; /* not even the first option */
     /* Whole words: half a pointer is none. */
     size_t known = given->size < sizeof *out ? given->size : sizeof *out;
-    memcpy(out, given, known / sizeof(void *) * sizeof(void *));
+    known -= known % _Alignof(tw_options);
+    memcpy(out, given, known);
     /* A later version's options must not be ignored silently. */
     for (size_t i = sizeof *out; i < given->size; i++) {
         if (((const unsigned char *)given)[i] != 0)

@@ -97,7 +97,7 @@ static struct remote_node *sort_remotes(struct remote_node *list, remote_order *
     while (list) {
         struct remote_node *run = cut_run(&list, before);
         unsigned depth = 0;
-        for (; runs[depth] && depth < DEPTH - 1; depth++) {
+        for (; depth < DEPTH - 1 && runs[depth]; depth++) {
             run = merge_remotes(runs[depth], run, before);
             runs[depth] = NULL;
         }
