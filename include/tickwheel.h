@@ -35,7 +35,9 @@
  *                functions that return int answer -1, and set errno. On any
  *                failure nothing has changed.
  *     Memory     Only starting a timer can need memory, so only it fails with
- *                ENOMEM. Running, cancelling, stopping, parking and moving a
+ *                ENOMEM; and not where an embedded timer is started again from its
+ *                own callback, or a call by handle is the first to be started in
+ *                the callback of another. Running, cancelling, stopping, parking and moving a
  *                pending timer never fail.
  *     Threads    A loop belongs to one thread at a time, and every function
  *                here is called from that thread. Loops share nothing, so any

@@ -100,8 +100,12 @@ TW_INLINE tw_handle place_call(tw_loop *loop, uint64_t when_ns, uint64_t interva
         calendar_move(&loop->calendar, timer, when_ns);
         return finish_call(loop, node, context);
     }
-    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, TIMER_NODE) != 0))
-        return give_up_call(loop, node);
+    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, TIMER_NODE) != 0)) {
+        if (!loop_restarts(loop, timer))
+            return give_up_call(loop, node);
+        timer->state_ = TIMER_NODE;
+        calendar_restart(&loop->calendar, timer, when_ns);
+    }
     loop->counts.starts++;
     return finish_call(loop, node, context);
 }

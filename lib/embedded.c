@@ -32,8 +32,12 @@ TW_INLINE bool is_active(const tw_bare_timer *timer)
 
 TW_INLINE int place(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
-    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, 0) != 0))
-        return fail(ENOMEM);
+    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, 0) != 0)) {
+        if (!loop_restarts(loop, timer))
+            return fail(ENOMEM);
+        timer->state_ = 0;
+        calendar_restart(&loop->calendar, timer, when_ns);
+    }
     loop->counts.starts++;
     return 0;
 }

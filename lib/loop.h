@@ -42,6 +42,7 @@ struct run_state {
     tw_context *held;               /* of the call being made: a reference to be released; NULL */
     tw_context *entered;            /* the same, once it has been entered and is to be left */
     uint64_t left_out;              /* what tw_missed answers */
+    const tw_bare_timer *firing;    /* whose callback is under way: an address, perhaps freed */
 };
 
 struct tw_loop {
@@ -160,6 +161,14 @@ bool loop_settle(tw_loop *loop);
 TW_INLINE bool loop_idle(tw_loop *loop)
 {
     return TW_LIKELY(!loop_busy(loop)) || loop_settle(loop);
+}
+
+/* Whether the timer, which has no place, is started from its own callback: then it
+ * does not fail for memory. A call by handle that is the first to be started in the
+ * callback of another has the very node of that one. */
+TW_INLINE bool loop_restarts(const tw_loop *loop, const tw_bare_timer *timer)
+{
+    return loop->running && loop->run.firing == timer;
 }
 
 /* Something pending moves to this deadline. */

@@ -151,6 +151,7 @@ TW_INLINE bool fire(tw_loop *loop, tw_bare_timer *timer)
     TW_PROBE_FIRE(timer, loop->on_bare && !timer_is_node(timer) ? NULL : timer_whole(timer)->callback_,
                   loop->now_ns - timer->deadline_);
     loop->counts.fired++;
+    loop->run.firing = timer;
     loop_record(loop, TRACE_FIRE, timer);
     if (timer_is_node(timer))
         return fire_call(loop, pool_node_of(timer));

@@ -421,3 +421,65 @@ Test(no_memory, freeing_the_loop_needs_none)
     heap_exhaust();
     loop_free(the_loop);
 }
+
+/* Others take whatever room there is, until there is none; then it starts itself. */
+static tw_timer restarted;
+static size_t restarts;
+
+static void take_all_room(void)
+{
+    uint64_t delay_ns = TICK;
+
+    while (tw_call_later_ns(the_loop, delay_ns, record, NULL) != 0) {
+        delay_ns += delay_ns / 64 + TICK;       /* everywhere */
+        REQUIRE(delay_ns < YEAR, "there is no end of memory");
+    }
+    for (delay_ns = 0; delay_ns < 64 * TICK; delay_ns += TICK / 16) {
+        static tw_timer more[1024];
+        tw_timer *timer = &more[delay_ns / (TICK / 16)];
+        if (!tw_timer_active(timer)) {
+            tw_timer_init(timer, record, NULL);
+            tw_timer_start_later_ns(the_loop, timer, delay_ns);
+        }
+    }
+}
+
+static void restart_myself(void *arg)
+{
+    (void)arg;
+    take_all_room();
+    REQUIRE(tw_timer_start_later_ns(the_loop, &restarted, ++restarts * 37 * MS) == 0, "%d", errno);
+}
+
+static void call_again(void *arg)
+{
+    REQUIRE(tw_call_later_ns(the_loop, ++restarts * 41 * MS, call_again, arg) != 0, "%d", errno);
+    take_all_room();
+}
+
+Test(no_memory, what_is_started_again_from_its_own_callback_does_not_fail)
+{
+    for (int by_handle = 0; by_handle < 2; by_handle++) {
+        heap_recover();
+        restarts = 0;
+        the_loop = loop_new();
+        tw_timer_init(&restarted, restart_myself, NULL);
+        if (by_handle) {
+            tw_call_later_ns(the_loop, MS, call_again, NULL);
+        } else {
+            tw_timer_start_later_ns(the_loop, &restarted, MS);
+        }
+        heap_exhaust();
+        take_all_room();
+        for (int i = 0; i < 30; i++) {
+            run_at(the_loop, clock_ns + 100 * MS);
+            check_loop(the_loop);
+        }
+        cr_assert_gt(restarts, 5);
+        for (int i = 0; i < 2000 && restarts; i++) {
+            run_at(the_loop, clock_ns + SECOND);
+        }
+        tw_cancel_all(the_loop);
+        loop_free(the_loop);
+    }
+}
