@@ -3,6 +3,8 @@
  */
 #include "wheel.h"
 
+#include <string.h>
+
 /* Timers of the next share that are asked for in advance: as many cache lines
  * as can be under way at once. */
 #define WHEEL_PREFETCH 32
@@ -14,8 +16,10 @@ _Static_assert(WHEEL_ALL_LEVELS <= 32, "levels fit a word of bits");
 
 void wheel_init(struct wheel *wheel, uint64_t cursor)
 {
-    *wheel = (struct wheel){.cursor = cursor, .next_tick = WHEEL_NEVER,
-                            .cascade_due = WHEEL_NEVER, .levels = 1};
+    memset(wheel, 0, sizeof *wheel); /* not a literal: unoptimised, that is 45 KiB of stack */
+    wheel->cursor = cursor;
+    wheel->next_tick = wheel->cascade_due = WHEEL_NEVER;
+    wheel->levels = 1;
     for (unsigned level = 0; level < WHEEL_ALL_LEVELS; level++)
         wheel->cascades[level].due = WHEEL_NEVER;
 }
