@@ -617,7 +617,10 @@ void calendar_end_wheel_run(struct calendar *calendar)
         calendar->next_ns = CALENDAR_ASK;
     calendar->running = false;
     calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
-    if (calendar->pass_ns != 0 && calendar->ready.count > 0)
+    if (calendar->pass_ns != CALENDAR_ONLY_WHEEL)
+        return;
+    calendar->pass_ns = BITS_NEVER;
+    if (calendar->ready.count > 0)
         look_ahead(calendar);
 }
 

@@ -52,6 +52,9 @@ enum {
  * asked for, so that what buckets know of their earliest may be too early. */
 enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
 
+/* pass_ns while a run goes on that has only the wheel to look at: no run can pass. */
+#define CALENDAR_ONLY_WHEEL ((uint64_t)1)
+
 /* A run that reads as many cells as it likes, and one that is to be short. */
 #define CALENDAR_UNBOUNDED SIZE_MAX
 #define CALENDAR_SHORT ((size_t)READY_BATCH + READY_BATCH / 2)
@@ -281,7 +284,7 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->begun = calendar->sequence;
     calendar->budget = CALENDAR_UNBOUNDED;
-    calendar->pass_ns = BITS_NEVER; /* until something comes that is not in the wheel */
+    calendar->pass_ns = CALENDAR_ONLY_WHEEL; /* until something comes that is not in it */
 }
 void calendar_end_wheel_run(struct calendar *calendar);
 
@@ -332,11 +335,18 @@ TW_INLINE bool calendar_cut_short(const struct calendar *calendar)
     return calendar->budget == 0;
 }
 
-/* The same in an unbounded run; for the commonest case, another timer of the one run
- * there is, inline. */
+/* The same in an unbounded run that began at now_ns; for the commonest cases, another
+ * timer of the one run there is, and nothing more, inline. */
 TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, uint64_t now_ns)
 {
     struct queue *queue = &calendar->ready.runs[0].queue;
+    if (calendar->ready.count == 0 && !calendar->spill) {
+        uint64_t horizon = now_ns >> calendar->tick_shift;
+        if (!wheel_quiet_until(&calendar->wheel, horizon))
+            return calendar_next_due(calendar, now_ns);
+        calendar->wheel.cursor = horizon; /* nothing is left */
+        return NULL;
+    }
     if (calendar->ready.count != 1 || calendar->spill || queue->count < 2 ||
         chunk_ends_at(queue->head + 1))
         return calendar_next_due(calendar, now_ns);

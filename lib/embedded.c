@@ -77,25 +77,23 @@ static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_n
     return 0;
 }
 
-/* Any timer but an active one that moves further out. */
-TW_INLINE int start_or_move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
+/* Starts or moves a timer that has a place, but an active one that moves further out. */
+static TW_NOINLINE int restart(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
-    if (!timer_placed(timer))
-        return start_unplaced(loop, timer, when_ns, bare);
     /* A parked one: the timeout of the next request. */
     if (TW_LIKELY(!loop->guarded) && calendar_unpark(&loop->calendar, timer, when_ns, 0))
         return 0;
     return move(loop, timer, when_ns);
 }
 
-static TW_NOINLINE int start_or_move_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int start_unplaced_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
-    return start_or_move(loop, timer, when_ns, false);
+    return start_unplaced(loop, timer, when_ns, false);
 }
 
-static TW_NOINLINE int start_or_move_bare(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int start_unplaced_bare(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
-    return start_or_move(loop, timer, when_ns, true);
+    return start_unplaced(loop, timer, when_ns, true);
 }
 
 TW_INLINE int start_at(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
@@ -104,8 +102,9 @@ TW_INLINE int start_at(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bo
     int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
     if (!calendar_push_back(&loop->calendar, timer, when_ns, 0))
-        result = bare ? start_or_move_bare(loop, timer, when_ns)
-                      : start_or_move_timer(loop, timer, when_ns);
+        result = timer_placed(timer) ? restart(loop, timer, when_ns)
+                 : bare              ? start_unplaced_bare(loop, timer, when_ns)
+                                     : start_unplaced_timer(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }

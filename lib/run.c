@@ -510,7 +510,7 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
 
 TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls, uint64_t ends_ns)
 {
-    if (TW_UNLIKELY(now_ns < loop->clock_ns || now_ns >= loop->calendar.pass_ns || loop->running ||
+    if (TW_UNLIKELY(now_ns < loop->clock_ns || now_ns >= loop->calendar.pass_ns ||
                     post_anything_arrived(&loop->posts)))
         return run_whole(loop, now_ns, max_calls, ends_ns);
     if (calendar_pass(&loop->calendar, now_ns)) {
