@@ -1,6 +1,6 @@
 """What a plan's timers cost: events a second, times what each costs.
 
-How many events there are is counted (wheel.py), what of a cache miss each pays
+How many events there are is counted (events.py), what of a cache miss each pays
 follows from what else is touched (caches.py), and what an event costs beside is
 measured once (calibration.py): a + b times the miss. docs/CAPACITY.md derives it.
 
@@ -12,7 +12,7 @@ import math
 
 import caches
 import plan as plans
-import wheel
+import events
 
 INTERFACES = ("stop", "park", "handles")
 INTERFACE_NAMES = {"stop": "embedded", "park": "embedded, park", "handles": "handles"}
@@ -33,7 +33,7 @@ LOOP_LINES = 24         # of the loop's own, which a run may find in no cache
 class Rates:
     """Of one class in one loop: events a second, and what there is at once."""
     each: plans.Class
-    counts: wheel.Counts
+    counts: events.Counts
     begun: float      # lives a second
     live: float
     pushes: float
@@ -47,7 +47,7 @@ def rates_of(plan, interface):
     """{name: Rates} of one loop's plan."""
     found = {}
     for each in plan.classes:
-        counts = wheel.counts_of(plan, interface)[each.name]
+        counts = events.counts_of(plan, interface)[each.name]
         begun = each.rate or each.count / counts.life
         live = each.count or each.live or begun * counts.life
         pushes = live / each.pushed if each.pushed else 0
@@ -271,7 +271,7 @@ def longest(plan, interface, calibration):
     # Ticks that a run passes; in each a slot of no more than a batch goes at once,
     # on each upper level, and shares are rounded up.
     ticks = max(1, 1 / one.wakeups / one.tick)
-    batches = 2 * wheel.BATCH * min(ticks, 2)
+    batches = 2 * events.BATCH * min(ticks, 2)
     due_max, cells_max = most(due), most(moved + due) + batches
     fire = table["fire"][0] + (1 + table["fire"][1]) * worst_miss
     visit = table["visit"][0] + (1 + table["visit"][1]) * worst_miss

@@ -33,7 +33,7 @@ import measure  # noqa: E402
 import model  # noqa: E402
 import plan as plans  # noqa: E402
 import tables  # noqa: E402
-import wheel  # noqa: E402
+import events  # noqa: E402
 
 FIXED_PATH = pathlib.Path(__file__).resolve().parent / "calibration.json"
 FIXED = calibration.read(FIXED_PATH)
@@ -244,8 +244,8 @@ class Counts(unittest.TestCase):
         asked = plan("c: count=100000 timeout=60s pushed=20s")
         found = []
         for _ in range(2):
-            wheel.followed.cache_clear()
-            found.append(wheel.counts_of(asked, "stop")["c"])
+            events.followed.cache_clear()
+            found.append(events.counts_of(asked, "stop")["c"])
         self.assertEqual(*found)
 
 

@@ -117,7 +117,7 @@ class Contenders(Case):
         self.expect_all(printed, figures, HAND_WRITTEN_FIRES)
         self.assertIn("hand_written.txt: 20 events, 4 timers, 60.027 s", printed)
         self.assertIn("4 run, 6 start, 1 move, 2 stop, 2 park, 4 fire, 1 soon", printed)
-        self.assertRegex(printed, "ns per operation .*\n +4 timers *\n +median +min +cv +x limit")
+        self.assertRegex(printed, "ns per operation .*\n +4 timers *\n +median +min +x limit")
         self.assertIn("one advance, microseconds", printed)
 
     def test_a_shipped_trace_fires_the_same_in_all(self):
