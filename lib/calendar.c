@@ -321,14 +321,17 @@ static TW_NOINLINE void cascade(struct calendar *calendar)
 /* ------------------------------------------------------------- opening a tick */
 
 /* Takes the timers out of a bucket, whole chunks of them, as long as there is room for
- * another. Those that are due by last_ns become entries, the others are settled.
- * Answers how many entries there are, and in *chunks the chunks, to be reused. */
+ * another. Those that are due by last_ns become entries, the others are settled; they
+ * take no room, but of no budget more cells are read than there is room for. Answers
+ * how many entries there are, and in *chunks the chunks, to be reused. */
 static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns,
                       struct sort_entry *entries, size_t room, struct chunk **chunks)
 {
-    size_t n = 0;
+    size_t n = 0, read = 0;
     *chunks = NULL;
     while (bucket->count > 0 && n + CHUNK_ROOM <= room) {
+        if (TW_UNLIKELY(calendar->budget == 0) && read + CHUNK_ROOM > room)
+            break;
         struct cells taken = bucket_take(bucket, CHUNK_ROOM);
         for (unsigned i = taken.count; i-- > 0;) {
             tw_bare_timer *timer = taken.first[i];
@@ -343,6 +346,7 @@ static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t
         }
         taken.emptied->link = *chunks;
         *chunks = taken.emptied;
+        read += taken.count;
         count_visits(calendar, taken.count);
     }
     return n;

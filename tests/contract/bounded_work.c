@@ -275,3 +275,61 @@ Test(bounded_work, refreshes_stay_in_their_place)
     }
     loop_free(the_loop);
 }
+
+/* ------------------------------------------------- promise 18: bounded runs */
+
+#define CELLS_ALLOWED 16384   /* that a bounded run may read */
+
+/* Bounded runs until nothing is due any more; each of them is short. */
+static void drain_in_pieces(size_t expected)
+{
+    uint64_t visited = stats_of(the_loop).visited;
+
+    calls = 0;
+    while (tw_next_ns(the_loop) <= clock_ns) {
+        size_t made = calls % 2 ? tw_run_for_ns(the_loop, 0) : tw_run_max(the_loop, 10);
+        uint64_t read = stats_of(the_loop).visited - visited;
+        visited += read;
+        REQUIRE(read <= CELLS_ALLOWED, "%zu cells in one run", (size_t)read);
+        REQUIRE(made > 0 || read > 0, "%zu calls made", calls);
+    }
+    cr_assert_eq(calls, expected);
+    check_loop(the_loop);
+}
+
+/* What is still in a tick's slot, but will not run in that tick, is read too. */
+Test(bounded_work, short_run_reads_few_cells_where_a_crowd_was_cancelled_moved_or_parked)
+{
+    tw_timer *timers = calloc(MANY, sizeof *timers);
+    tw_handle *handles = calloc(MANY, sizeof *handles);
+
+    the_loop = loop_new();
+    uint64_t when_ns = clock_ns + 20 * TICK; /* no cascade will sort them out before */
+    for (size_t i = 0; i < MANY; i++) {
+        tw_timer_init(&timers[i], count_call, NULL);
+        tw_timer_start_at_ns(the_loop, &timers[i], when_ns);
+        handles[i] = tw_call_at_ns(the_loop, when_ns, count_call, NULL);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        if (i % 100 == 0) {
+            continue;
+        }
+        REQUIRE(tw_cancel(the_loop, handles[i]), "%zu", i);
+        if (i % 2) {
+            tw_timer_park(the_loop, &timers[i]);
+        } else {
+            tw_timer_start_at_ns(the_loop, &timers[i], when_ns + MINUTE);
+        }
+    }
+    clock_ns = when_ns;
+    drain_in_pieces(2 * (MANY / 100));
+    clock_ns = when_ns + MINUTE;
+    drain_in_pieces(MANY / 2 - MANY / 100);
+    cr_assert_eq(tw_pending_count(the_loop), 0);
+    for (size_t i = 0; i < MANY; i++) {
+        tw_timer_stop(the_loop, &timers[i]);
+    }
+    loop_free(the_loop);
+    free(handles);
+    free(timers);
+}
