@@ -111,6 +111,12 @@ static void sift_down(struct ready *ready, size_t at, struct ready_run run)
     ready->runs[at] = run;
 }
 
+static void make_heap(struct ready *ready)
+{
+    for (size_t i = ready->count / 2; i-- > 0;)
+        sift_down(ready, i, ready->runs[i]);
+}
+
 static void remove_run(struct ready *ready, size_t at)
 {
     struct ready_run last = ready->runs[--ready->count];
@@ -172,14 +178,42 @@ static size_t find_like(const struct ready *ready, size_t length)
     return at;
 }
 
-static size_t find_shortest(const struct ready *ready)
+/* How long one run is beside another that is not longer. */
+struct likeness {
+    uint64_t longer, shorter;
+};
+
+static struct likeness likeness_of(const struct ready_run *a, const struct ready_run *b)
 {
-    size_t shortest = 0;
-    for (size_t at = 1; at < ready->count; at++) {
-        if (ready->runs[at].queue.count < ready->runs[shortest].queue.count)
-            shortest = at;
+    uint64_t of_a = a->queue.count, of_b = b->queue.count;
+    return of_a < of_b ? (struct likeness){of_b, of_a} : (struct likeness){of_a, of_b};
+}
+
+/* Merges the two whose lengths are most alike, of all runs and this one, which becomes
+ * the result, or takes the place of one of them. So a timer is merged O(log n) times,
+ * however few runs there is room for. */
+static TW_COLD void merge_most_alike(struct ready *ready, struct chunk_pool *pool,
+                                     struct ready_run *run)
+{
+    size_t a = 0, b = ready->count;
+    struct likeness least = likeness_of(&ready->runs[0], run);
+    for (size_t j = ready->count; j > 0; j--) {
+        for (size_t i = 0; i < j; i++) {
+            const struct ready_run *second = j == ready->count ? run : &ready->runs[j];
+            struct likeness pair = likeness_of(&ready->runs[i], second);
+            if (pair.longer * least.shorter < least.longer * pair.shorter) {
+                least = pair;
+                a = i, b = j;
+            }
+        }
     }
-    return shortest;
+    if (b < ready->count) {
+        struct ready_run second = ready->runs[b];
+        ready->runs[b] = *run;
+        *run = second;
+    }
+    merge_with(ready, pool, a, run);
+    make_heap(ready);
 }
 
 static bool make_room(struct ready *ready)
@@ -200,7 +234,7 @@ void ready_add_slowly(struct ready *ready, struct chunk_pool *pool, struct ready
     for (size_t at; (at = find_like(ready, run.queue.count)) < ready->count;)
         merge_with(ready, pool, at, &run);
     if (!make_room(ready))
-        merge_with(ready, pool, find_shortest(ready), &run);
+        merge_most_alike(ready, pool, &run);
     if (run.queue.count > 0)
         sift_up(ready, ready->count++, run);
 }
@@ -293,6 +327,5 @@ void ready_compact(struct ready *ready, struct chunk_pool *pool)
             ready->runs[kept++] = ready->runs[i];
     }
     ready->count = kept;
-    for (size_t i = kept / 2; i-- > 0;)
-        sift_down(ready, i, ready->runs[i]);
+    make_heap(ready);
 }

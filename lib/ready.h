@@ -17,7 +17,8 @@
  * from a stack, in the opposite one: then its batches are joined without merging.
  *
  * It needs no memory that can be lacking: without scratch memory for a batch it
- * sorts chunk by chunk, and without room for another run it merges two.
+ * sorts chunk by chunk, and without room for another run it merges two,
+ * of like length: O(log n) times a timer.
  *
  * Invariants R1 to R3: see docs/DESIGN.md.
  */

@@ -75,13 +75,18 @@ static struct chunk *chunks_for_timers(size_t n)
     return chunks;
 }
 
-static void add_run(size_t from, size_t n, struct chance *chance)
+static void add_unseen_run(size_t from, size_t n, struct chance *chance)
 {
     for (size_t i = from; i < from + n; i++)
         timers[i].deadline_ = chance_below(chance, 50);
     struct sort_entry *entries = entries_of(from, n);
     ready_add_sorted(&ready, &pool, entries, n, chunks_for_timers(n));
     free(entries);
+}
+
+static void add_run(size_t from, size_t n, struct chance *chance)
+{
+    add_unseen_run(from, n, chance);
     walk();
 }
 
@@ -155,6 +160,45 @@ Test(ready, without_room_for_another_run_two_are_merged)
         add_run(i * READY_BATCH, READY_BATCH, &chance);
     cr_assert_eq(ready.count, (size_t)READY_FEW);
     cr_assert_eq(pop_all(), (size_t)RUNS * READY_BATCH);
+    end();
+}
+
+/* The timers in runs that are as long as one of those was, each counted once. */
+static size_t left_alone(const size_t *lengths, size_t count)
+{
+    bool seen[READY_FEW] = {false};
+    size_t alone = 0;
+    for (size_t i = 0; i < ready.count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (seen[j] || lengths[j] != ready.runs[i].queue.count)
+                continue;
+            seen[j] = true;
+            alone += lengths[j];
+            break;
+        }
+    }
+    return alone;
+}
+
+Test(ready, without_room_a_timer_is_merged_a_few_dozen_times)
+{
+    enum { RUNS = 8000 };
+    struct chance chance = {17};
+    size_t total = (size_t)RUNS * CHUNK_ROOM;
+    uint64_t merged = 0;
+    begin_with(total);
+    allocations_left = 0;
+    for (size_t i = 0; i < RUNS; i++) {
+        size_t lengths[READY_FEW], count = ready.count;
+        for (size_t j = 0; j < count; j++)
+            lengths[j] = ready.runs[j].queue.count;
+        add_unseen_run(i * CHUNK_ROOM, CHUNK_ROOM, &chance);
+        REQUIRE(ready.count <= READY_FEW);
+        merged += (i + 1) * CHUNK_ROOM - left_alone(lengths, count);
+    }
+    walk();
+    cr_assert_lt(merged, 30 * total, "%llu merged", (unsigned long long)merged);
+    cr_assert_eq(pop_all(), total);
     end();
 }
 
