@@ -319,6 +319,7 @@ void tw_loop_free(tw_loop *loop)
     struct memory memory = loop->memory;
     if (loop->allocator.free)
         memory.allocator = loop->allocator;
+    loop_lock(loop); /* the hook that frees the loop itself finds it so, too */
     memory_free(&memory, loop, loop_bytes());
 }
 

@@ -21,6 +21,7 @@ static size_t slab_bytes(unsigned slab)
 
 void pool_free(struct pool *pool)
 {
+    pool->used = 0; /* before the allocator's hook, which may ask for a handle */
     for (unsigned i = 0; i < pool->slab_count; i++)
         memory_free(pool->memory, pool->slabs[i], slab_bytes(i));
     memory_free(pool->memory, pool->slabs, pool->directory * sizeof *pool->slabs);

@@ -31,8 +31,9 @@ static struct remote_node *node_at(struct remote_pool *pool, uint32_t index)
 
 void remote_pool_free(struct remote_pool *pool)
 {
+    /* The allocator's hooks, which come later, may still ask for a handle. */
     for (unsigned slab = 0; slab < REMOTE_SLABS; slab++)
-        free(atomic_load_explicit(&pool->slabs[slab].nodes, memory_order_relaxed));
+        free(atomic_exchange_explicit(&pool->slabs[slab].nodes, NULL, memory_order_relaxed));
 }
 
 /* ------------------------------------------------------------- nodes never taken */

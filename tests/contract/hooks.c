@@ -394,3 +394,50 @@ Test(hooks, nothing_is_started_while_the_loop_is_freed)
         cr_assert_eq(refused, 30);
     }
 }
+
+/* The allocator's hooks go on while all is given back, to the very last block. */
+static size_t given_back, shown;
+
+static bool count_shown(void *arg, const tw_call_info *info)
+{
+    (void)arg, (void)info;
+    shown++;
+    return true;
+}
+
+static void asking_free(void *arg, void *memory, size_t bytes)
+{
+    if (trying) {
+        given_back++;
+        BUSY(tw_call_soon(the_loop, record, NULL) == 0);
+        BUSY(!tw_cancel(the_loop, a_call));
+        BUSY(tw_run(the_loop) == 0);
+        BUSY_VOID(tw_loop_free(the_loop));
+        tw_foreach(the_loop, count_shown, NULL);
+        REQUIRE(!tw_pending(the_loop, a_call) && !tw_pending(the_loop, an_interval), "pending");
+        REQUIRE(tw_when_ns(the_loop, an_interval) == NEVER, "it is over");
+        REQUIRE(tw_pending_count(the_loop) == 0, "%zu", tw_pending_count(the_loop));
+    }
+    counting_allocator.free(arg, memory, bytes);
+}
+
+Test(hooks, nothing_is_found_by_the_allocator_while_the_loop_is_freed)
+{
+    tw_allocator asking = {counting_allocator.alloc, asking_free, &heap};
+    tw_options options = test_options();
+
+    options.allocator = &asking;
+    the_loop = loop_with(&options);
+    a_call = tw_call_later_threadsafe_ns(the_loop, DAY, record, NULL);
+    tw_call_soon(the_loop, record, NULL);
+    run_at(the_loop, START + 1);
+    for (int i = 0; i < 1000; i++) {
+        an_interval = tw_call_every_ns(the_loop, YEAR, record, NULL);
+    }
+    trying = true;
+    given_back = shown = 0;
+    loop_free(the_loop);
+    trying = false;
+    cr_assert_gt(given_back, 4);
+    cr_assert_eq(shown, 0);
+}
