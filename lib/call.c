@@ -289,7 +289,7 @@ bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
 {
     struct node *node = find(loop, handle);
     if (!node)
-        return false;
+        return loop && remote_pending(loop, handle) ? refuse() : false; /* those run once */
     if (interval_ns == 0 || node->interval_ns == 0)
         return refuse();
     if (!loop_may_change(loop))

@@ -355,9 +355,10 @@ Test(set_interval, refuses_what_is_not_periodic)
     tw_handle every = tw_call_every(the_loop, 1.0, record, ID(1));
     tw_handle once = tw_call_later(the_loop, 1.0, record, ID(2));
     tw_handle soon = tw_call_soon(the_loop, record, ID(3));
-    const tw_handle calls[] = {every, once, soon};
+    tw_handle posted = tw_call_later_threadsafe(the_loop, 1.0, record, ID(4));
+    const tw_handle calls[] = {every, once, soon, posted};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         errno = 0;
         cr_assert(!tw_set_interval_ns(the_loop, calls[i], i == 0 ? 0 : SECOND), "call %d", i);
         cr_assert_eq(errno, EINVAL);
@@ -365,7 +366,7 @@ Test(set_interval, refuses_what_is_not_periodic)
     tw_cancel(the_loop, every);
     cr_assert(!tw_set_interval_ns(the_loop, every, SECOND), "a stale handle");
     run_at(the_loop, START + 2 * SECOND);
-    expect_fired(3, 2);
+    expect_fired(3, 2, 4);
     loop_free(the_loop);
 }
 
