@@ -1,0 +1,68 @@
+/* A build with TW_HARDENED: a timer that was overwritten while it was active or parked
+ * is noticed before anything is written to where it points. */
+#include "support.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+static tw_loop *loop;
+static tw_timer timer, other;
+static void *elsewhere[3];
+
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+/* abort goes on when it has returned. */
+static void watch(int number)
+{
+    (void)number;
+    if (elsewhere[0] || elsewhere[1] || elsewhere[2])
+        _Exit(1);
+}
+
+/* Two timers in one place, of which one has been led to memory that is none of ours. */
+static void overwrite(uint64_t delay_ns)
+{
+    (void)signal(SIGABRT, watch);
+    loop = tw_loop_new(NULL);
+    tw_timer_init(&timer, ignore, NULL);
+    tw_timer_init(&other, ignore, NULL);
+    tw_timer_start_later_ns(loop, &timer, delay_ns);
+    tw_timer_start_later_ns(loop, &other, delay_ns);
+    timer.bare_.place_ = &elsewhere[1];
+}
+
+#define SECONDS UINT64_C(1000000000)
+
+Test(hardened, overwritten_timer_is_not_stopped, .signal = SIGABRT)
+{
+    overwrite(5 * SECONDS);
+    tw_timer_stop(loop, &timer);
+}
+
+Test(hardened, overwritten_timer_beyond_the_span_is_not_stopped, .signal = SIGABRT)
+{
+    overwrite(100000 * SECONDS);
+    tw_timer_stop(loop, &timer);
+}
+
+Test(hardened, overwritten_timer_that_is_due_is_not_stopped, .signal = SIGABRT)
+{
+    overwrite(0);
+    tw_timer_stop(loop, &timer);
+}
+
+Test(hardened, overwritten_timer_is_not_moved_closer, .signal = SIGABRT)
+{
+    overwrite(5 * SECONDS);
+    tw_timer_start_later_ns(loop, &timer, 1);
+}
+
+Test(hardened, overwritten_parked_timer_is_not_stopped, .signal = SIGABRT)
+{
+    overwrite(5 * SECONDS);
+    tw_timer_park(loop, &timer);
+    tw_timer_stop(loop, &timer);
+}
