@@ -57,7 +57,8 @@
  *                by longjmp. Its call counts as made, what else is due stays due,
  *                its context is left and released, and the loop's own is current.
  *                After an exception, or the end of the thread, all this is so at
- *                once. Of a longjmp the library hears when the loop is next run or
+ *                once (a program that compiles tickwheel.c itself adds -fexceptions
+ *                for that). Of a longjmp the library hears when the loop is next run or
  *                freed: do that soon, on the same thread, and from the function that
  *                called the run or from one of those that called it. Anything
  *                deeper in the stack is taken for a callback, and refused.
