@@ -228,6 +228,7 @@ Test(remote, handles_may_be_cancelled_by_any_thread_however_stale)
     workers_run(hand.workers, hand.loop, start_and_cancel_any);
     atomic_store(&hand.done, true);
     thread_join(runner);
+    cr_assert_eq(tw_loop_adopt(hand.loop), 0);
     while (tw_pending_count(hand.loop) > 0)
         tw_run(hand.loop);
     size_t ended = 0;
@@ -549,6 +550,7 @@ Test(remote, trimming_disturbs_no_thread)
     workers_run(hand.workers, hand.loop, start_and_cancel_any);
     atomic_store(&hand.done, true);
     thread_join(runner);
+    cr_assert_eq(tw_loop_adopt(hand.loop), 0);
     while (tw_pending_count(hand.loop) > 0)
         tw_run(hand.loop);
     size_t ended = 0;
