@@ -71,7 +71,7 @@ static void *counting_alloc(void *arg, size_t bytes, size_t alignment)
         return NULL;
     }
 
-    size_t lead = alignment > sizeof(block_header) ? alignment : sizeof(block_header);
+    size_t lead = (sizeof(block_header) + alignment - 1) / alignment * alignment;
     size_t unit = alignment > alignof(max_align_t) ? alignment : alignof(max_align_t);
     size_t total = (lead + bytes + sizeof(uint64_t) + unit - 1) / unit * unit;
     char *memory = aligned_alloc(unit, total);

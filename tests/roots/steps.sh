@@ -82,7 +82,7 @@ step_two_commands() {
         "tickwheel::jemalloc is left out, .*libjemalloc-dev"
     quietly in_repository "$root" cmake --build /tmp/build
 
-    quietly in_repository "$root" bench/run --repetitions 1 \
+    quietly in_repository "$root" bench/run --rounds 1 \
         --filter '^steady/(limit|tickwheel-embedded|libuv)/10000$'
     sed '/^Installing/,/^Building/d' "$log"
     expect "$log" "tickwheel-embedded" "libuv" "^The report, with plots"
