@@ -55,8 +55,10 @@ static int load(const char *path)
     void *text = trace_load(path, TRACE_MAX_BYTES, &bytes);
     if (!text)
         return refuse(path, strerror(errno));
-    if (bytes == 0)
+    if (bytes == 0) {
+        free(text);
         return refuse(path, "the trace is empty");
+    }
     struct trace_reader reader;
     struct trace_event event;
     int more = trace_read_begin(&reader, text, bytes) == 0 ? 1 : -1;
