@@ -352,15 +352,6 @@ static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t
     return n;
 }
 
-static void give_all(struct calendar *calendar, struct chunk *chunks)
-{
-    while (chunks) {
-        struct chunk *next = chunks->link;
-        chunk_give(&calendar->cells, chunks);
-        chunks = next;
-    }
-}
-
 /* Few timers are sorted by words of their deadline and their index: how long before
  * last_ns a deadline is, up to nine years, the earliest first. */
 #define KEY_INDEX_BITS 5
@@ -452,7 +443,7 @@ static void sort_batch(struct calendar *calendar, struct bucket *bucket, uint64_
     struct chunk *chunks;
     size_t n = collect(calendar, bucket, last_ns, ready->scratch, room, &chunks);
     if (n == 0) {
-        give_all(calendar, chunks);
+        chunk_give_all(&calendar->cells, chunks);
         return;
     }
     sort_entries(ready->scratch, n, ready->scratch + room);
@@ -554,16 +545,9 @@ static void look_ahead(struct calendar *calendar)
         calendar->pass_ns = 0;
 }
 
-/* A run changes when the next is due. */
-static void ask_next(struct calendar *calendar)
-{
-    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
-        calendar->next_ns = CALENDAR_ASK;
-}
-
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget)
 {
-    ask_next(calendar);
+    calendar_ask_next(calendar);
     calendar->running = true;
     calendar->still_state = CALENDAR_NO_STATE;
     calendar_stop_passing(calendar);
@@ -589,7 +573,7 @@ void calendar_begin_nested(struct calendar *calendar, uint64_t now_ns, size_t bu
 
 void calendar_end_nested(struct calendar *calendar, const struct calendar_outer *outer)
 {
-    ask_next(calendar);
+    calendar_ask_next(calendar);
     calendar->budget = outer->budget;
     calendar->begun = outer->begun;
     /* What the nested run has left undone, as calendar_begin_run. */
@@ -608,7 +592,7 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
 
 void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
-    ask_next(calendar); /* a callback may have asked, and what it saw is over */
+    calendar_ask_next(calendar); /* a callback may have asked, and what it saw is over */
     calendar->running = false;
     calendar->may_pass = may_pass;
     set_still(calendar);
@@ -617,8 +601,7 @@ void calendar_end_run(struct calendar *calendar, bool may_pass)
 
 void calendar_end_wheel_run(struct calendar *calendar)
 {
-    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
-        calendar->next_ns = CALENDAR_ASK;
+    calendar_ask_next(calendar);
     calendar->running = false;
     calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
     if (calendar->pass_ns != CALENDAR_ONLY_WHEEL)

@@ -137,6 +137,13 @@ TW_INLINE void calendar_forget_next(struct calendar *calendar, uint64_t deadline
         calendar->next_ns = CALENDAR_ASK_AGAIN;
 }
 
+/* A run changes when the next is due. */
+TW_INLINE void calendar_ask_next(struct calendar *calendar)
+{
+    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
+        calendar->next_ns = CALENDAR_ASK;
+}
+
 /* Something is due then. */
 TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
 {
@@ -277,8 +284,7 @@ void calendar_end_run(struct calendar *calendar, bool may_pass);
 /* The same for a run before pass_ns, which has no bound and only the wheel to look at. */
 TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_ns)
 {
-    if (calendar->next_ns != CALENDAR_ASK_AGAIN)
-        calendar->next_ns = CALENDAR_ASK;
+    calendar_ask_next(calendar);
     calendar->running = true;
     calendar->still_state = CALENDAR_NO_STATE;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);

@@ -128,6 +128,16 @@ TW_INLINE void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
     pool->free = chunk;
 }
 
+/* Gives back a list of them, linked; NULL: none. */
+TW_INLINE void chunk_give_all(struct chunk_pool *pool, struct chunk *chunks)
+{
+    while (chunks) {
+        struct chunk *next = chunks->link;
+        chunk_give(pool, chunks);
+        chunks = next;
+    }
+}
+
 /* One that is kept, for a while: chunk_keep_again afterwards. */
 struct chunk *chunk_take_kept(struct chunk_pool *pool);
 void chunk_keep_again(struct chunk_pool *pool);

@@ -253,11 +253,7 @@ static struct ready_run fill(const struct ready *ready, struct chunk_pool *pool,
         timer_set_slot(entries[i].timer, ready->run_slot);
         queue_push_hot(&run.queue, entries[i].timer);
     }
-    while (chunks) {
-        struct chunk *next = chunks->link;
-        chunk_give(pool, chunks);
-        chunks = next;
-    }
+    chunk_give_all(pool, chunks);
     return run;
 }
 
