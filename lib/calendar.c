@@ -1029,8 +1029,8 @@ static tw_bare_timer *drain_wheel(struct calendar *calendar)
 tw_bare_timer *calendar_drain(struct calendar *calendar)
 {
     tw_bare_timer *timer = calendar_next_soon(calendar);
-    if (!timer && (timer = ready_peek(&calendar->ready, &calendar->cells)) != NULL)
-        ready_pop(&calendar->ready, &calendar->cells);
+    if (!timer)
+        timer = ready_drain(&calendar->ready, &calendar->cells);
     if (!timer && calendar->ready.fresh.count > 0)
         timer = drain_bucket(calendar, &calendar->ready.fresh);
     if (!timer && (timer = calendar->spill) != NULL)

@@ -314,6 +314,19 @@ void ready_prefetch(const struct ready *ready, const struct queue *run)
     chunk_prefetch(next->link);
 }
 
+tw_bare_timer *ready_drain(struct ready *ready, struct chunk_pool *pool)
+{
+    tw_bare_timer *timer = NULL;
+    while (!timer && ready->count > 0) {
+        struct queue *last = &ready->runs[ready->count - 1].queue; /* of a heap, a leaf */
+        if (queue_first(pool, last))
+            timer = queue_pop(pool, last);
+        if (last->count == 0)
+            ready->count--;
+    }
+    return timer;
+}
+
 void ready_compact(struct ready *ready, struct chunk_pool *pool)
 {
     size_t kept = 0;

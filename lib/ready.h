@@ -131,6 +131,10 @@ TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
         ready_settle_top(ready, pool);
 }
 
+/* Takes away any timer of a run, one run after another, so that chunks are given back as
+ * cells are; NULL: there is none. */
+tw_bare_timer *ready_drain(struct ready *ready, struct chunk_pool *pool);
+
 /* Takes the empty cells out of the runs. O(their cells). */
 void ready_compact(struct ready *ready, struct chunk_pool *pool);
 

@@ -49,13 +49,23 @@ static void on_drop(void *arg, tw_callback *callback, void *call_arg)
 /* A pointer is taken from the bytes as one bit: given, or NULL. */
 #define POINTER(field, good) (options->field = *(unsigned char *)&options->field & 1 ? (good) : NULL)
 
-static void mend_pointers(tw_options *options, const tw_allocator *allocator)
+/* A bool of any other value than 0 and 1 is the caller's undefined behaviour. */
+static void mend_bool(bool *value)
+{
+    unsigned char byte;
+    memcpy(&byte, value, 1);
+    *value = byte & 1;
+}
+
+static void mend_values(tw_options *options, const tw_allocator *allocator)
 {
     POINTER(clock, read_clock);
     POINTER(on_slow, on_slow);
     POINTER(on_drop, on_drop);
     options->allocator = allocator;
     options->clock_arg = options->hook_arg = NULL;
+    mend_bool(&options->nested);
+    mend_bool(&options->cached_now);
     options->reserve %= 4096;
 }
 
@@ -91,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     supply.fail_from = bytes[3] >> 1;
     bytes += 4, count -= 4;
     memcpy(given.bytes, bytes, count < sizeof given ? count : sizeof given);
-    mend_pointers(&given.options, &allocator);
+    mend_values(&given.options, &allocator);
     given.options.size = size;
     /* Exactly as large as it says: a read behind its end shows. */
     tw_options *exact = malloc(size < sizeof(size_t) ? sizeof(size_t) : size);

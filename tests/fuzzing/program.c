@@ -867,7 +867,9 @@ static void end_frame(struct frame *frame, size_t calls)
 
 enum how { RUN, ADVANCE, RUN_MAX, RUN_FOR };
 
-static void run(enum how how, uint64_t limit)
+/* again: the run before had nothing left to do, and may have asked for this one, once, at
+ * the time that a cancelled or moved timer had. */
+static void run_once(enum how how, uint64_t limit, bool again)
 {
     bool nested = m.frame != NULL;
 #ifdef FUZZ_NESTED
@@ -911,10 +913,19 @@ static void run(enum how how, uint64_t limit)
     if (m.frame)
         return;
     if (how == RUN && m.callback_takes == 0 && !m.failed_ever && !ledger_has_soon(&m.ledger) &&
-        ledger_earliest(&m.ledger) > m.highest && m.posts_waiting == 0)
-        MUST(tw_next_ns(m.loop) > m.highest); /* else the caller would spin */
+        ledger_earliest(&m.ledger) > m.highest && m.posts_waiting == 0 &&
+        tw_next_ns(m.loop) <= m.highest) {
+        MUST(!again); /* else the caller would spin */
+        run_once(RUN, 0, true);
+        return;
+    }
     if (m.ledger.count < 100 || m.work % 16 == 0)
         check();
+}
+
+static void run(enum how how, uint64_t limit)
+{
+    run_once(how, limit, false);
 }
 
 static void move_clock_by(uint64_t by)

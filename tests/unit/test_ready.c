@@ -231,6 +231,34 @@ Test(ready, removed_timers_are_skipped_and_their_runs_dropped)
     end();
 }
 
+static size_t free_chunks(void)
+{
+    size_t n = 0;
+    for (const struct chunk *chunk = pool.free; chunk; chunk = chunk->link)
+        n++;
+    return n;
+}
+
+Test(ready, draining_gives_back_a_chunk_for_each_that_the_timers_would_fill)
+{
+    enum { FIRST = CHUNK_ROOM, SECOND = 4 * CHUNK_ROOM, THIRD = 16 * CHUNK_ROOM };
+    begin_with(FIRST + SECOND + THIRD);
+    struct chance chance = {23};
+    add_run(0, THIRD, &chance);
+    add_run(THIRD, SECOND, &chance);
+    add_run(THIRD + SECOND, FIRST, &chance);
+    cr_assert_eq(ready.count, 3u);
+    size_t before = free_chunks(), drained = 0;
+    while (ready_drain(&ready, &pool)) {
+        drained++;
+        cr_assert_geq(free_chunks(), before + drained / CHUNK_ROOM);
+        walk();
+    }
+    cr_assert_eq(drained, (size_t)FIRST + SECOND + THIRD);
+    cr_assert_eq(ready.count, 0u);
+    end();
+}
+
 /* Joins a burst with one deadline in batches, timer 0 first or last. */
 static void join_burst(bool upwards)
 {
