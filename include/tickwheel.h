@@ -276,8 +276,10 @@ TW_API size_t tw_run(tw_loop *loop);
 
 /* The same, but makes at most max_calls calls. The rest stays due, in order. Such a run
  * is short beside its callbacks, too: it reads some 10,000 timers at most, a few
- * hundred microseconds. So it may make fewer calls than it was allowed, even none,
- * while it prepares those of a burst; what is left is due at once. A run that is cut short among the calls of tw_call_soon is continued by the
+ * hundred microseconds, and takes in 4,096 calls of other threads, and as many posts.
+ * So it may make fewer calls than it was allowed, even none, while it prepares those
+ * of a burst; what is left is due at once. With SIZE_MAX it is tw_run: not bounded at
+ * all. A run that is cut short among the calls of tw_call_soon is continued by the
  * next: what its callbacks have scheduled with tw_call_soon waits until the
  * timers that are due have had their turn. */
 TW_API size_t tw_run_max(tw_loop *loop, size_t max_calls);
@@ -385,14 +387,17 @@ TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *a
  *            call, also with options.cached_now; of a loop that tw_advance has told a
  *            later time, from that. options.clock is then called by any thread.
  * The call comes in with the loop's next run, or with tw_next_ns or tw_timeout_ms, if
- * the loop's thread asks one of them first. A sleeping tw_run_forever or tw_fd is woken
+ * the loop's thread asks one of them first: 4,096 at once where the run is a bounded
+ * one, and in these two, which answer that the loop is to be run while there are
+ * more. A sleeping tw_run_forever or tw_fd is woken
  * if it is due, options.slack_ns included, before they would wake anyway. Among equal
- * deadlines it counts as scheduled when it came in. It runs in the loop's own
+ * deadlines it counts as scheduled when it came in, after those that other threads had
+ * started before it. It runs in the loop's own
  * context. It is pending from here on: tw_pending_count and tw_stats count it. If it
  * is still pending in tw_loop_free, it is handed to options.on_drop: have the other
  * threads stop before, as for tw_call_soon_threadsafe.
- * If the loop has no memory for it when it comes in, it waits, and is run all the same
- * when it is due.
+ * If the loop has no memory for it when it comes in, it is run all the same when it is
+ * due.
  * Returns a handle: for tw_cancel_threadsafe and tw_cancel_and_wait in any thread, and
  * for tw_cancel, tw_pending, tw_when_ns and tw_reschedule_... in the loop's. Or 0:
  * EINVAL, ENOMEM, EBUSY (from on_drop), ENOBUFS (options.max_pending; of the loop's own
@@ -692,7 +697,8 @@ struct tw_stats {
     /* more */
     uint64_t relocated;   /* starts of parked and moves of pending timers that were more than a
                              store: they had to leave their cell */
-    uint64_t visited;     /* cells read by cascades and opened ticks */
+    uint64_t visited;     /* cells read by cascades and opened ticks, and calls and posts of other
+                             threads that were taken in */
     uint64_t wakeups;     /* tw_run_forever woke from its sleep */
     uint64_t alarms;      /* the system was told when to wake the loop, or to wake an outer poller */
 };

@@ -18,6 +18,7 @@ void calendar_init(struct calendar *calendar, struct memory *memory, unsigned ti
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
     calendar->bare = bare;
+    calendar->budget = CALENDAR_UNBOUNDED;
     chunk_pool_init(&calendar->cells, memory);
     ready_init(&calendar->ready, memory, SLOT_RUN, bare);
     wheel_init(&calendar->wheel, now_ns >> tick_shift);

@@ -268,7 +268,7 @@ size_t tw_cancel_all(tw_loop *loop)
     bool dropping = loop->dropping;
     loop->dropping = true;
     gather(loop);
-    post_collect(&loop->posts);
+    (void)post_collect(&loop->posts, SIZE_MAX);
     struct post_queue posts = {.taken = loop->posts.taken};
     loop->posts.taken = NULL;
     loop->posts.handed = loop->posts.collected;
@@ -310,7 +310,7 @@ void tw_loop_free(tw_loop *loop)
         loop->counts.dropped++;
         drop_timer(loop, timer);
     }
-    post_collect(&loop->posts);
+    (void)post_collect(&loop->posts, SIZE_MAX);
     (void)drop_posts(loop, &loop->posts);
     runner_free(loop);
     remote_free(loop);

@@ -32,6 +32,7 @@ struct loop_counts {
     uint64_t posts;                 /* calls made for other threads */
     uint64_t dropped;               /* by tw_loop_free */
     uint64_t gathered;              /* sequence numbers that tw_cancel_all gave out */
+    uint64_t reserved;              /* and those kept for calls of other threads that did not come */
 };
 
 /* The innermost run under way. */
@@ -220,7 +221,8 @@ TW_INLINE uint64_t loop_started(const tw_loop *loop)
 TW_INLINE uint64_t loop_rearmed(const tw_loop *loop)
 {
     const struct calendar *calendar = &loop->calendar;
-    uint64_t starts = loop->counts.starts + calendar->unparks + loop->counts.gathered;
+    uint64_t starts = loop->counts.starts + calendar->unparks + loop->counts.gathered +
+                      loop->counts.reserved;
     return (calendar->sequence - starts * TIMER_SEQUENCE_ONE) / TIMER_SEQUENCE_ONE;
 }
 
@@ -241,6 +243,13 @@ TW_INLINE size_t loop_pending(const tw_loop *loop)
 TW_INLINE size_t loop_pending_own(const tw_loop *loop)
 {
     return loop_pending(loop) - (size_t)remote_placed(&loop->remote);
+}
+
+/* Whether other threads have started or cancelled something that is still to be taken
+ * in. */
+TW_INLINE bool remote_has_arrivals(const tw_loop *loop)
+{
+    return loop->remote.arrived || post_has_arrivals(&loop->posts);
 }
 
 /* Everything that will still run, posts left aside. */

@@ -51,25 +51,40 @@ int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
     return post ? push(queue, post) : -1;
 }
 
-void post_collect(struct post_queue *queue)
+/* Turns the stack round that was taken, as far as `limit` posts go. When it is done, they
+ * follow those that are waiting to be made. Answers how many it has turned. */
+static size_t turn(struct post_queue *queue, size_t limit)
 {
-    /* The load spares the usual run, which finds nothing, the dearer exchange. */
-    if (!atomic_load_explicit(&queue->newest, memory_order_relaxed))
-        return;
-    tw_post *stack = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
-    tw_post *last = stack, *oldest_first = NULL;
-    while (stack) {
-        queue->collected++;
-        tw_post *next = stack->next_;
-        stack->next_ = oldest_first;
-        oldest_first = stack;
-        stack = next;
+    size_t turned = 0;
+    for (; queue->turning && turned < limit; turned++) {
+        tw_post *post = queue->turning;
+        queue->turning = post->next_;
+        post->next_ = queue->turned;
+        queue->turned = post;
     }
+    queue->turned_count += turned;
+    if (queue->turning || !queue->turned)
+        return turned;
     if (queue->taken)
-        queue->last_taken->next_ = oldest_first;
+        queue->last_taken->next_ = queue->turned;
     else
-        queue->taken = oldest_first;
-    queue->last_taken = last;
+        queue->taken = queue->turned;
+    queue->last_taken = queue->last_turned;
+    queue->collected += queue->turned_count;
+    queue->turned = NULL;
+    queue->turned_count = 0;
+    return turned;
+}
+
+size_t post_collect(struct post_queue *queue, size_t limit)
+{
+    size_t turned = queue->turning ? turn(queue, limit) : 0;
+    /* The load spares the usual run, which finds nothing, the dearer exchange. */
+    if (queue->turning || !atomic_load_explicit(&queue->newest, memory_order_relaxed))
+        return turned;
+    queue->turning = atomic_exchange_explicit(&queue->newest, NULL, memory_order_acquire);
+    queue->last_turned = queue->turning;
+    return turned + turn(queue, limit - turned);
 }
 
 bool post_next(struct post_queue *queue, struct post *out)

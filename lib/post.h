@@ -53,6 +53,11 @@ struct post_queue {
     /* The loop's. */
     _Alignas(64) tw_post *taken; /* oldest first, still to be made; NULL: none */
     tw_post *last_taken;           /* the end of that list, if there is one */
+    tw_post *turning;              /* a stack that was taken, as far as it is still to be turned
+                                      round; NULL: none */
+    tw_post *turned;               /* what has been, oldest first, */
+    tw_post *last_turned;          /* and its end */
+    size_t turned_count;
     uint64_t collected;            /* how many were taken over, ever */
     uint64_t handed;               /* of them given out by post_next */
 };
@@ -89,11 +94,16 @@ static inline bool post_anything_arrived(const struct post_queue *queue)
 /* The loop's thread: whether there is anything to make. */
 static inline bool post_waiting(const struct post_queue *queue)
 {
-    return queue->taken != NULL || post_arrived(queue);
+    return queue->taken != NULL || queue->turning != NULL || post_arrived(queue);
 }
 
-/* The loop's thread: takes over what has been posted until now. */
-void post_collect(struct post_queue *queue);
+/* Posts that a bounded run turns round. */
+#define POST_SHORT ((size_t)4096)
+
+/* The loop's thread: takes over what has been posted until now, but turns round no more
+ * than `limit` posts at once; a stack is taken over when it has been turned to its end.
+ * Answers how many it has turned. */
+size_t post_collect(struct post_queue *queue, size_t limit);
 
 /* The loop's thread: the next call taken over; false: none is left. From now on
  * its post may be sent again, or freed. */

@@ -33,95 +33,6 @@ void remote_tell_others(tw_loop *loop, size_t others)
     atomic_store_explicit(&loop->remote.others, others, memory_order_relaxed);
 }
 
-/* ---------------------------------------- lists of the loop's, through node.next */
-
-static struct remote_node *remote_after(const struct remote_node *node)
-{
-    return node->node.next ? remote_node_of(node->node.next) : NULL;
-}
-
-static void set_remote_after(struct remote_node *node, struct remote_node *next)
-{
-    node->node.next = next ? &next->node : NULL;
-}
-
-static bool started_before(const struct remote_node *a, const struct remote_node *b)
-{
-    return a->number < b->number;
-}
-
-static bool due_before(const struct remote_node *a, const struct remote_node *b)
-{
-    if (a->node.timer.bare_.deadline_ != b->node.timer.bare_.deadline_)
-        return a->node.timer.bare_.deadline_ < b->node.timer.bare_.deadline_;
-    return started_before(a, b);
-}
-
-typedef bool remote_order(const struct remote_node *a, const struct remote_node *b);
-
-static struct remote_node *merge_remotes(struct remote_node *a, struct remote_node *b, remote_order *before)
-{
-    struct remote_node *first = NULL, *last = NULL;
-    while (a && b) {
-        struct remote_node **least = before(b, a) ? &b : &a, *node = *least;
-        *least = remote_after(node);
-        if (last)
-            set_remote_after(last, node);
-        else
-            first = node;
-        last = node;
-    }
-    if (!last)
-        return a ? a : b;
-    set_remote_after(last, a ? a : b);
-    return first;
-}
-
-/* Cuts what is in order off the front of the list. */
-static struct remote_node *cut_run(struct remote_node **list, remote_order *before)
-{
-    struct remote_node *run = *list, *last = run;
-    while (remote_after(last) && !before(remote_after(last), last))
-        last = remote_after(last);
-    *list = remote_after(last);
-    set_remote_after(last, NULL);
-    return run;
-}
-
-/* Sorts a list by merging the runs it has, of like length as in a binary counter. What
- * came in order, as mostly, is one run. */
-static struct remote_node *sort_remotes(struct remote_node *list, remote_order *before)
-{
-    enum { DEPTH = 64 };
-    struct remote_node *runs[DEPTH] = {NULL}, *sorted = NULL;
-    while (list) {
-        struct remote_node *run = cut_run(&list, before);
-        unsigned depth = 0;
-        for (; depth < DEPTH - 1 && runs[depth]; depth++) {
-            run = merge_remotes(runs[depth], run, before);
-            runs[depth] = NULL;
-        }
-        runs[depth] = run;
-    }
-    for (unsigned depth = 0; depth < DEPTH; depth++)
-        sorted = merge_remotes(runs[depth], sorted, before);
-    return sorted;
-}
-
-static void leave_waiting(struct remote *remote, struct remote_node *node)
-{
-    struct remote_node *before = NULL, *at = remote->waiting;
-    while (at != node) {
-        before = at;
-        at = remote_after(at);
-    }
-    if (before)
-        set_remote_after(before, remote_after(node));
-    else
-        remote->waiting = remote_after(node);
-    node->waiting = false;
-}
-
 /* ------------------------------------------------------ the steps of the loop */
 
 /* A step that nobody else can make. */
@@ -162,107 +73,142 @@ static void give_back(struct remote *remote, struct remote_node *node)
 /* The loop forgets the call. */
 static void take_out_remote(tw_loop *loop, struct remote_node *node)
 {
-    if (node->waiting) {
-        leave_waiting(&loop->remote, node);
-    } else if (timer_placed(&node->node.timer.bare_)) {
-        calendar_remove(&loop->calendar, &node->node.timer.bare_);
-        loop->counts.stops++;
-        loop->remote.taken_out++;
-    }
+    if (!timer_placed(&node->node.timer.bare_))
+        return;
+    calendar_remove(&loop->calendar, &node->node.timer.bare_);
+    loop->counts.stops++;
+    loop->remote.taken_out++;
 }
 
 /* ----------------------------------------------------------------- collecting */
 
-/* Gives those their places that there is memory for; the others wait. */
-static void place_all(tw_loop *loop, struct remote_node *list)
+/* Takes the stack of arrivals whole. Each of its calls gets the sequence number that its
+ * own among all starts stands for, whenever it is looked at, and in whatever order:
+ * so they are scheduled in the order in which they were started, and before what the
+ * loop starts from now on. */
+static void take_arrivals(tw_loop *loop)
 {
     struct remote *remote = &loop->remote;
-    while (list) {
-        struct remote_node *node = list;
-        tw_bare_timer *timer = &node->node.timer.bare_;
-        struct remote_node *rest = remote_after(node);
-        node->node.context = NULL; /* no longer linked */
-        if (calendar_start(&loop->calendar, timer, timer->deadline_, TIMER_NODE) != 0) {
-            set_remote_after(node, rest);
-            break;
-        }
-        loop->counts.starts++;
-        remote->placed++;
-        node->waiting = false;
-        list = rest;
-    }
-    for (struct remote_node *node = list; node; node = remote_after(node))
-        node->waiting = true;
-    remote->waiting = merge_remotes(remote->waiting, sort_remotes(list, due_before), due_before);
+    remote->arrived = atomic_exchange(&loop->posts.arrivals, NULL);
+    remote->first = remote->last;
+    remote->last = atomic_load(&remote->started);
+    uint64_t numbers = remote->last - remote->first + 1; /* one more for the late: see place_remote */
+    remote->sequence = loop->calendar.sequence;
+    loop->calendar.sequence += numbers * TIMER_SEQUENCE_ONE;
+    loop->counts.reserved += numbers;
 }
 
-/* What was waiting may find memory now. */
-static void place_waiting(tw_loop *loop)
+/* A thread that was stopped between taking its number and pushing its call may be late:
+ * the stack that had the calls around it has been taken. Then its call comes before all
+ * of this stack. There may be several with one number: they were started at one time. */
+static void place_remote(tw_loop *loop, struct remote_node *node)
 {
-    struct remote_node *list = loop->remote.waiting;
-    loop->remote.waiting = NULL;
-    place_all(loop, list);
+    struct calendar *calendar = &loop->calendar;
+    const struct remote *remote = &loop->remote;
+    uint64_t at = node->number > remote->first ? node->number - remote->first : 0;
+    uint64_t latest = calendar->sequence;
+    calendar->sequence = remote->sequence + at * TIMER_SEQUENCE_ONE;
+    node->node.context = NULL;
+    node->node.timer.bare_.state_ = TIMER_NODE;
+    calendar_restart(calendar, &node->node.timer.bare_, node->node.timer.bare_.deadline_);
+    calendar->sequence = latest;
+    loop->counts.reserved--;
+    loop->counts.starts++;
+    loop->remote.placed++;
+}
+
+/* A node of the stack was cancelled and started anew after the stack was taken: its turn
+ * is behind what other threads have pushed since. */
+static void put_off_arrival(tw_loop *loop, struct remote_node *node)
+{
+    uint64_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
+    uint64_t posted = (state & ~REMOTE_PHASE_MASK) | REMOTE_LINKED | REMOTE_POSTED;
+    if (remote_phase(state) == REMOTE_SCHEDULED &&
+        atomic_compare_exchange_strong(&node->state, &state, posted))
+        remote_push_arrival(&loop->posts, node);
+}
+
+static void look_at_arrival(tw_loop *loop, struct remote_node *node)
+{
+    switch (unlink_arrival(node)) {
+    case REMOTE_POSTED:
+        if (node->number > loop->remote.last)
+            put_off_arrival(loop, node);
+        else
+            place_remote(loop, node);
+        break;
+    case REMOTE_CANCELLED:
+        take_out_remote(loop, node);
+        give_back(&loop->remote, node);
+        break;
+    default:
+        break; /* cancelled before it was seen: free already, or taken again */
+    }
+}
+
+/* remote_collect of so many arrivals at most: of what is left of the stack that was taken
+ * last, else of a new one. Answers how many it has looked at. */
+static size_t remote_collect_some(tw_loop *loop, size_t limit)
+{
+    struct remote *remote = &loop->remote;
+    if (!remote->arrived) {
+        if (!post_has_arrivals(&loop->posts))
+            return 0;
+        take_arrivals(loop);
+    }
+    size_t seen = 0;
+    for (; remote->arrived && seen < limit; seen++) {
+        struct remote_node *node = remote->arrived;
+        remote->arrived = node->next; /* before it may be linked again */
+        look_at_arrival(loop, node);
+    }
+    loop->calendar.visited += seen;
+    if (remote->arrived)
+        calendar_stop_passing(&loop->calendar);
+    return seen;
 }
 
 void remote_collect(tw_loop *loop)
 {
-    struct remote *remote = &loop->remote;
-    if (TW_UNLIKELY(remote->waiting != NULL))
-        place_waiting(loop);
-    if (!post_has_arrivals(&loop->posts))
-        return;
-    struct remote_node *stack = atomic_exchange(&loop->posts.arrivals, NULL), *came = NULL;
-    while (stack) {
-        struct remote_node *node = stack;
-        stack = node->next; /* before it may be linked again */
-        switch (unlink_arrival(node)) {
-        case REMOTE_POSTED:
-            set_remote_after(node, came);
-            came = node;
-            break;
-        case REMOTE_CANCELLED:
-            take_out_remote(loop, node);
-            give_back(remote, node);
-            break;
-        default:
-            break; /* cancelled before it was seen: free already, or taken again */
-        }
-    }
-    place_all(loop, sort_remotes(came, started_before));
+    if (loop->remote.arrived)
+        (void)remote_collect_some(loop, SIZE_MAX);
+    (void)remote_collect_some(loop, SIZE_MAX);
 }
 
-void remote_begin_run(tw_loop *loop)
+/* Whether so many calls have come that they must wait until what was taken in before is
+ * sorted: or else threads that start them faster than bounded runs can take them in
+ * would keep all of them waiting for ever. */
+static bool are_too_many(const tw_loop *loop)
+{
+    return calendar_cut_short(&loop->calendar) &&
+           atomic_load(&loop->remote.started) - loop->remote.last > REMOTE_SHORT / 4;
+}
+
+size_t remote_collect_bounded(tw_loop *loop)
+{
+    const struct remote *remote = &loop->remote;
+    size_t seen = remote->arrived ? remote_collect_some(loop, REMOTE_SHORT) : 0;
+    if (!remote->arrived && post_has_arrivals(&loop->posts) && !are_too_many(loop))
+        seen += remote_collect_some(loop, REMOTE_SHORT - seen);
+    return seen;
+}
+
+size_t remote_begin_run(tw_loop *loop, size_t budget)
 {
     struct remote *remote = &loop->remote;
     if (TW_UNLIKELY(remote->running != NULL) && !loop->running)
         remote_end_callback(loop, NULL);
-    remote_collect(loop);
-    remote->last_of_run = atomic_load_explicit(&remote->started, memory_order_relaxed);
+    if (TW_LIKELY(!remote_has_arrivals(loop)))
+        return budget;
+    if (budget == CALENDAR_UNBOUNDED) {
+        remote_collect(loop);
+        return budget;
+    }
+    budget -= remote_collect_bounded(loop);
+    return remote->arrived ? 0 : budget;
 }
 
 /* ---------------------------------------------------------------------- running */
-
-uint64_t remote_waiting_ns(const tw_loop *loop)
-{
-    const struct remote_node *first = loop->remote.waiting;
-    return first ? first->node.timer.bare_.deadline_ : BITS_NEVER;
-}
-
-tw_bare_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
-{
-    struct remote *remote = &loop->remote;
-    struct remote_node *first = remote->waiting;
-    if (!first || first->node.timer.bare_.deadline_ > now_ns || first->number > remote->last_of_run)
-        return NULL;
-    leave_waiting(remote, first);
-    first->node.context = NULL;
-    /* As if it had had a place, so that the counts come out. */
-    first->node.timer.bare_.state_ = (uint16_t)(loop->calendar.tag | TIMER_NODE);
-    loop->calendar.sequence += TIMER_SEQUENCE_ONE;
-    loop->counts.starts++;
-    remote->placed++;
-    return &first->node.timer.bare_;
-}
 
 static void count_over(struct remote *remote)
 {
@@ -281,7 +227,7 @@ bool remote_start_callback(tw_loop *loop, struct node *call)
     }
     remote->left++;
     count_over(remote);
-    set_remote_after(node, remote->running);
+    node->node.next = remote->running ? &remote->running->node : NULL;
     remote->running = node;
     return true;
 }
@@ -293,7 +239,7 @@ void remote_end_callback(tw_loop *loop, struct node *call)
     /* Those above it have been left by longjmp or an exception. */
     while (remote->running) {
         struct remote_node *over = remote->running;
-        remote->running = remote_after(over);
+        remote->running = over->node.next ? remote_node_of(over->node.next) : NULL;
         over->node.context = NULL;
         set_phase(over, REMOTE_FREE);
         if (threads_anyone_waits())
@@ -389,15 +335,9 @@ bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     remote_collect(loop);
     if (!(node = find_pending(loop, handle, &state)))
         return false; /* cancelled just now */
+    if (!timer_placed(&node->node.timer.bare_))
+        return false; /* a guess: its start has not returned yet */
     loop_look_at_move(loop, when_ns);
-    if (!node->waiting) {
-        calendar_move(&loop->calendar, &node->node.timer.bare_, when_ns);
-        return true;
-    }
-    leave_waiting(&loop->remote, node);
-    node->node.timer.bare_.deadline_ = when_ns;
-    node->number = atomic_load_explicit(&loop->remote.started, memory_order_relaxed) + 1;
-    set_remote_after(node, NULL);
-    place_all(loop, node);
+    calendar_move(&loop->calendar, &node->node.timer.bare_, when_ns);
     return true;
 }

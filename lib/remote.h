@@ -25,8 +25,13 @@
  * A sleeping loop is woken as by a post (post.h), but only for a call that is due
  * before its alarm.
  *
- * The loop's lists of its own (what came, what waits for memory, what runs) are linked
- * through node.next. Invariants X1 to X8: see docs/DESIGN.md.
+ * A stack that the loop has taken is looked at from its newest call on, in bounded runs
+ * as far as their budgets go; until it has been looked at to its end, nothing is given
+ * out by them. Each call brings the number of its start, which its sequence number is made
+ * of: so nothing has to be turned round or sorted.
+ *
+ * The callbacks under way are linked through node.next. Invariants X1 to X9: see
+ * docs/DESIGN.md.
  */
 #ifndef TW_REMOTE_H
 #define TW_REMOTE_H
@@ -56,9 +61,12 @@ struct remote {
     _Alignas(64) uint64_t placed;           /* calls that were given a place in the calendar */
     uint64_t taken_out;                     /* of them lost it by being cancelled */
     uint64_t left;                          /* by running */
-    struct remote_node *waiting;            /* no memory for their places; by deadline, number */
     struct remote_node *running;            /* the callbacks under way, the innermost first */
-    uint64_t last_of_run;                   /* number of the last one a run may make of `waiting` */
+    struct remote_node *arrived;            /* a stack that was taken, as far as it is still to be
+                                               looked at; NULL: none */
+    uint64_t first, last;                   /* its calls have numbers above the first, up to the
+                                               last; others have come late, or anew */
+    uint64_t sequence;                      /* the sequence numbers after it are theirs */
 };
 
 void remote_init(tw_loop *loop);
@@ -66,21 +74,23 @@ void remote_free(tw_loop *loop);
 
 /* --------------------------------------------------------- the loop's thread only */
 
+/* Arrivals that a bounded run looks at, some 70 ns each. */
+#define REMOTE_SHORT ((size_t)4096)
+
 /* Takes in what other threads have started and cancelled until now. */
 void remote_collect(tw_loop *loop);
 
-/* A run begins: the same, and no callback of an earlier one is still under way. */
-void remote_begin_run(tw_loop *loop);
+/* The same as far as REMOTE_SHORT goes; remote_has_arrivals says whether that is all.
+ * Answers how many it has looked at. */
+size_t remote_collect_bounded(tw_loop *loop);
+
+/* A run begins: the same as far as its budget goes, and no callback of an earlier one
+ * is still under way. Answers what is left of the budget: 0 if something is still to be
+ * taken in. */
+size_t remote_begin_run(tw_loop *loop, size_t budget);
 
 /* The loop's own pending calls have changed, or a call is about to be one of them. */
 void remote_tell_others(tw_loop *loop, size_t others);
-
-/* The next of those that wait for memory and are due by this reading of the clock,
- * taken out as if it had had a place; NULL: none. */
-tw_bare_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns);
-
-/* The earliest deadline of those that wait for memory; BITS_NEVER: none does. */
-uint64_t remote_waiting_ns(const tw_loop *loop);
 
 /* A call is due and has been taken out of its place: whether it may start, which a
  * cancel may have prevented. When it has returned it is over, and those that it called
@@ -94,6 +104,10 @@ size_t remote_drop_all(tw_loop *loop,
 
 /* Gives memory back that no call needs. How many bytes. */
 size_t remote_trim(tw_loop *loop);
+
+/* Pushes a node that the caller has marked as linked. Any thread. */
+struct post_queue;
+void remote_push_arrival(struct post_queue *queue, struct remote_node *node);
 
 /* What tw_cancel and its like do with a handle that is none of the loop's own. */
 bool remote_cancel(tw_loop *loop, tw_handle handle);

@@ -33,7 +33,7 @@ static uint64_t admit(struct remote *remote)
     return counts.started + 1;
 }
 
-static void push_arrival(struct post_queue *queue, struct remote_node *node)
+void remote_push_arrival(struct post_queue *queue, struct remote_node *node)
 {
     struct remote_node *newest = atomic_load_explicit(&queue->arrivals, memory_order_relaxed);
     do {
@@ -53,7 +53,7 @@ static uint64_t publish(struct post_queue *queue, struct remote_node *node)
         posted = generation << 32 | REMOTE_LINKED | REMOTE_POSTED;
     } while (!atomic_compare_exchange_weak(&node->state, &state, posted));
     if (!linked)
-        push_arrival(queue, node);
+        remote_push_arrival(queue, node);
     return posted;
 }
 
@@ -153,7 +153,7 @@ static bool cancel_remote(tw_loop *loop, struct remote_node *node, tw_handle han
     } while (!atomic_compare_exchange_weak(&node->state, &state, cancelled_state(state)));
     atomic_fetch_add(&remote->cancelled, 1);
     if (remote_phase(state) == REMOTE_SCHEDULED)
-        push_arrival(&loop->posts, node);
+        remote_push_arrival(&loop->posts, node);
     else
         remote_pool_give(&remote->pool, node);
     if (atomic_load(&remote->ends_empty))

@@ -47,7 +47,6 @@ struct remote_node {
     uint64_t number;               /* of all starts: which came first */
     struct remote_node *next;      /* in the stack of arrivals, while it is linked */
     _Atomic(uint32_t) next_free;   /* index + 1 of the next free one; 0: none */
-    bool waiting;                  /* the loop has no memory for its place */
 };
 
 struct remote_slab {

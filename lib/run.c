@@ -179,12 +179,17 @@ struct run {
     struct calendar_outer outer_calendar;
     tw_context *outer_context;
     struct remote_node *outer_remote;
-    uint64_t outer_remote_last;
 };
 
 static bool full(const struct run *run)
 {
     return run->calls >= run->max_calls;
+}
+
+/* Whether all of its work is to be bounded. */
+static bool bounded(const struct run *run)
+{
+    return run->max_calls != SIZE_MAX || run->ends_ns != BITS_NEVER;
 }
 
 /* A callback has run the loop, and perhaps jumped out of that run: then the state is
@@ -233,7 +238,7 @@ static void run_soon(tw_loop *loop, struct run *run)
     if (!loop->soon_cut || timer_scheduled_before(loop->run_end, loop->soon_last))
         loop->soon_end = calendar->sequence;
     if (!loop->soon_cut)
-        post_collect(&loop->posts);
+        calendar->visited += post_collect(&loop->posts, bounded(run) ? POST_SHORT : SIZE_MAX);
     uint64_t end = loop->soon_end, last_post = loop->posts.collected; /* a nested run has others */
     for (;;) {
         tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
@@ -268,17 +273,6 @@ static void run_timers(tw_loop *loop, struct run *run)
     }
 }
 
-/* Calls from other threads for which there was no memory, though their time has come. */
-static TW_COLD void run_waiting(tw_loop *loop, struct run *run)
-{
-    tw_bare_timer *timer;
-    while (!full(run) && (timer = remote_next_waiting(loop, run->now_ns)) != NULL) {
-        count_lateness(loop, run->now_ns - timer->deadline_, 1);
-        if (fire(loop, timer))
-            count_call(loop, run);
-    }
-}
-
 /* Whether there are no soon calls and no calls from other threads. */
 TW_INLINE bool nothing_called(const tw_loop *loop)
 {
@@ -288,7 +282,8 @@ TW_INLINE bool nothing_called(const tw_loop *loop)
 /* Whether time is all that the next run has to look at. */
 static bool may_pass(const tw_loop *loop)
 {
-    return !loop->soon_cut && !loop->awaited && !loop->recorder && !loop->remote.waiting;
+    return !loop->soon_cut && !loop->awaited && !loop->recorder && !loop->remote.arrived &&
+           !loop->posts.turning;
 }
 
 /* Makes the calls of a run at loop->now_ns. */
@@ -300,8 +295,6 @@ static TW_NOINLINE void make_calls(tw_loop *loop, struct run *run)
     bool continued = loop->soon_cut;
     if (TW_UNLIKELY(!nothing_called(loop) || run->max_calls == 0))
         run_soon(loop, run);
-    if (TW_UNLIKELY(loop->remote.waiting != NULL))
-        run_waiting(loop, run);
     run_timers(loop, run);
     if (continued && run->calls == 0 && !full(run) &&
         !calendar_cut_short(&loop->calendar)) {
@@ -318,17 +311,15 @@ static TW_COLD void begin_nested(tw_loop *loop, struct run *run, size_t budget)
     run->outer = loop->run;
     run->outer_context = loop->context;
     run->outer_remote = loop->remote.running;
-    run->outer_remote_last = loop->remote.last_of_run;
     loop->context = loop->run.outside;
     loop->run = (struct run_state){.outermost = loop->run.outermost, .outside = loop->run.outside};
-    remote_begin_run(loop);
+    budget = remote_begin_run(loop, budget);
     calendar_begin_nested(&loop->calendar, loop->now_ns, budget, &run->outer_calendar);
 }
 
 static void begin_run(tw_loop *loop, struct run *run)
 {
-    bool bounded = run->max_calls != SIZE_MAX || run->ends_ns != BITS_NEVER;
-    size_t budget = bounded ? CALENDAR_SHORT : CALENDAR_UNBOUNDED;
+    size_t budget = bounded(run) ? CALENDAR_SHORT : CALENDAR_UNBOUNDED;
     loop_record(loop, TRACE_RUN, NULL);
     run->now_ns = loop->now_ns;
     run->runs = ++loop->runs;
@@ -337,7 +328,7 @@ static void begin_run(tw_loop *loop, struct run *run)
     } else {
         if (TW_UNLIKELY(loop->awaited))
             runner_begin(loop);
-        remote_begin_run(loop);
+        budget = remote_begin_run(loop, budget);
         loop->running = true;
         loop->run.outside = loop->context;
         calendar_begin_run(&loop->calendar, loop->now_ns, budget);
@@ -367,7 +358,6 @@ static TW_COLD void end_nested(tw_loop *loop, struct run *run)
         leave_context(&loop->run);
     while (loop->remote.running != run->outer_remote)
         remote_end_callback(loop, &loop->remote.running->node);
-    loop->remote.last_of_run = run->outer_remote_last;
     loop->run = run->outer;
     loop->context = run->outer_context;
     calendar_end_nested(&loop->calendar, &run->outer_calendar);
@@ -475,7 +465,7 @@ static void close_wheel_run(tw_loop **of)
 {
     tw_loop *loop = *of;
     if (TW_UNLIKELY(loop->run.held != NULL || loop->remote.running != NULL ||
-                    loop->remote.waiting != NULL || loop->pending_cap != SIZE_MAX)) {
+                    loop->pending_cap != SIZE_MAX)) {
         close_run(loop);
         return;
     }
@@ -566,12 +556,10 @@ uint64_t tw_next_ns(tw_loop *loop)
     struct calendar *calendar = &loop->calendar;
     if (!loop_may_change(loop)) /* finding it out moves timers */
         return loop->now_ns;
-    remote_collect(loop);
-    if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
+    (void)remote_collect_bounded(loop);
+    if (calendar->soon_pending > 0 || post_waiting(&loop->posts) || remote_has_arrivals(loop))
         return loop->now_ns;
     uint64_t next = loop_pending(loop) > 0 ? calendar_next_ns(calendar) : BITS_NEVER;
-    if (remote_waiting_ns(loop) < next)
-        next = remote_waiting_ns(loop);
     if (next <= loop->clock_ns || next == BITS_NEVER)
         return next; /* what is due already is not put off */
     return loop_put_off(loop, next);
@@ -588,10 +576,9 @@ uint64_t tw_earliest_ns(tw_loop *loop)
         return loop->now_ns;
     remote_collect(loop);
     struct calendar *calendar = &loop->calendar;
-    if (queue_first(&calendar->cells, &calendar->soon) || post_waiting(&loop->posts))
+    if (calendar->soon_pending > 0 || post_waiting(&loop->posts))
         return loop->now_ns;
-    uint64_t earliest = calendar_earliest_ns(calendar), waiting = remote_waiting_ns(loop);
-    return waiting < earliest ? waiting : earliest;
+    return calendar_earliest_ns(calendar);
 }
 
 int tw_timeout_ms(tw_loop *loop)

@@ -254,8 +254,7 @@ static void stop_driving(tw_loop *loop)
 static bool is_empty(tw_loop *loop)
 {
     remote_collect(loop);
-    return loop_pending(loop) == 0 && !loop->remote.waiting && !post_waiting(&loop->posts) &&
-           !post_has_arrivals(&loop->posts);
+    return loop_pending(loop) == 0 && !post_waiting(&loop->posts) && !remote_has_arrivals(loop);
 }
 
 void runner_left(tw_loop *loop)

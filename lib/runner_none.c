@@ -61,9 +61,10 @@ void runner_check_owner(const tw_loop *loop)
     (void)loop;
 }
 
-void post_collect(struct post_queue *queue)
+size_t post_collect(struct post_queue *queue, size_t limit)
 {
-    (void)queue;
+    (void)queue, (void)limit;
+    return 0;
 }
 
 void remote_init(tw_loop *loop)
@@ -81,26 +82,21 @@ void remote_collect(tw_loop *loop)
     (void)loop;
 }
 
-void remote_begin_run(tw_loop *loop)
+size_t remote_collect_bounded(tw_loop *loop)
 {
     (void)loop;
+    return 0;
+}
+
+size_t remote_begin_run(tw_loop *loop, size_t budget)
+{
+    (void)loop;
+    return budget;
 }
 
 void remote_tell_others(tw_loop *loop, size_t others)
 {
     (void)loop, (void)others;
-}
-
-tw_bare_timer *remote_next_waiting(tw_loop *loop, uint64_t now_ns)
-{
-    (void)loop, (void)now_ns;
-    return NULL;
-}
-
-uint64_t remote_waiting_ns(const tw_loop *loop)
-{
-    (void)loop;
-    return BITS_NEVER;
 }
 
 bool remote_start_callback(tw_loop *loop, struct node *node)

@@ -333,3 +333,208 @@ Test(bounded_work, short_run_reads_few_cells_where_a_crowd_was_cancelled_moved_o
     free(handles);
     free(timers);
 }
+
+/* ------------------------------------------ bounded runs, and other threads' calls */
+
+static size_t next_expected;
+
+static void count_in_order(void *arg)
+{
+    REQUIRE((uintptr_t)arg == next_expected, "%zu came, not %zu", (size_t)(uintptr_t)arg,
+            next_expected);
+    next_expected++;
+    calls++;
+}
+
+/* What a million calls would need at once if all were taken in by one run. */
+static size_t bytes_taken(size_t before)
+{
+    return stats_of(the_loop).bytes - before;
+}
+
+Test(bounded_work, short_run_takes_in_few_of_the_calls_that_other_threads_have_started)
+{
+    the_loop = loop_new();
+    size_t before = stats_of(the_loop).bytes;
+    for (size_t i = 0; i < MANY; i++) {
+        REQUIRE(tw_call_later_threadsafe_ns(the_loop, MINUTE, count_in_order, ID(i)) != 0, "%zu", i);
+    }
+    cr_assert_eq(tw_pending_count(the_loop), MANY);
+    size_t runs = 0;
+    uint64_t visited = stats_of(the_loop).visited;
+    while (tw_next_ns(the_loop) <= clock_ns) {
+        cr_assert_leq(stats_of(the_loop).visited - visited, 4096, "tw_next_ns is bounded, too");
+        cr_assert_eq(tw_run_max(the_loop, 1), 0);
+        runs++;
+        uint64_t read = stats_of(the_loop).visited - visited;
+        visited += read;
+        REQUIRE(read > 0 && read <= 3 * 4096, "%zu looked at in run %zu", (size_t)read, runs);
+        REQUIRE(runs > 1 || bytes_taken(before) < 200000, "%zu bytes in the first run",
+                bytes_taken(before));
+    }
+    cr_assert_geq(runs, MANY / (3 * 4096));
+    cr_assert_leq(runs, MANY / 4096 + 2);
+    cr_assert_leq(tw_next_ns(the_loop), START + MINUTE);
+    check_loop(the_loop);
+    cr_assert_eq(tw_call_at_ns(the_loop, START + MINUTE, count_in_order, ID(MANY)) != 0, 1);
+    cr_assert_eq(run_at(the_loop, START + MINUTE), MANY + 1, "all in the order of their starts");
+    cr_assert_eq(stats_of(the_loop).rearmed, 0);
+    loop_free(the_loop);
+}
+
+/* Nothing overtakes what has not been taken in yet. */
+Test(bounded_work, short_runs_make_calls_that_are_due_already_in_order)
+{
+    the_loop = loop_new();
+    uint64_t when_ns = clock_ns;
+    tw_call_at_ns(the_loop, when_ns, count_in_order, ID(1));
+    for (size_t i = 2; i < MANY; i++) {
+        REQUIRE(tw_call_at_threadsafe_ns(the_loop, when_ns, count_in_order, ID(i)) != 0, "%zu", i);
+    }
+    cr_assert_eq(tw_run_max(the_loop, 10), 0, "the earliest may be among the rest");
+    tw_call_at_ns(the_loop, when_ns, count_in_order, ID(MANY)); /* those were there before it */
+    tw_call_at_threadsafe_ns(the_loop, when_ns - 1, count_in_order, ID(0));
+    while (tw_next_ns(the_loop) <= clock_ns) {
+        uint64_t visited = stats_of(the_loop).visited;
+        size_t made = tw_run_max(the_loop, 10);
+        uint64_t read = stats_of(the_loop).visited - visited;
+        REQUIRE(read <= CELLS_ALLOWED, "%zu cells in one run", (size_t)read);
+        REQUIRE(made > 0 || read > 0, "%zu calls made", calls);
+    }
+    cr_assert_eq(calls, MANY + 1);
+    check_loop(the_loop);
+    loop_free(the_loop);
+}
+
+/* The start of a million, half of them cancelled when the loop has seen them. */
+Test(bounded_work, short_runs_take_out_few_of_the_calls_that_other_threads_have_cancelled)
+{
+    tw_handle *handles = calloc(MANY, sizeof *handles);
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < MANY; i++) {
+        handles[i] = tw_call_later_threadsafe_ns(the_loop, MINUTE, count_call, NULL);
+    }
+    tw_run(the_loop);
+    uint64_t visited = stats_of(the_loop).visited;
+    for (size_t i = 0; i < MANY; i += 2) {
+        REQUIRE(tw_cancel_threadsafe(the_loop, handles[i]), "%zu", i);
+    }
+    for (size_t runs = 0; tw_next_ns(the_loop) <= clock_ns; runs++) {
+        REQUIRE(tw_run_for_ns(the_loop, 0) == 0, "nothing is due");
+        uint64_t read = stats_of(the_loop).visited - visited;
+        visited += read;
+        REQUIRE(read <= 3 * 4096, "%zu looked at", (size_t)read);
+        REQUIRE(runs <= MANY / 2 / 4096 + 2, "%zu runs", runs);
+    }
+    cr_assert_eq(tw_pending_count(the_loop), MANY / 2);
+    check_loop(the_loop);
+    cr_assert_eq(run_at(the_loop, START + MINUTE), MANY / 2);
+    loop_free(the_loop);
+    free(handles);
+}
+
+/* While the loop takes in what was there, the next million comes. */
+Test(bounded_work, calls_that_arrive_meanwhile_do_not_hold_up_those_that_were_there)
+{
+    the_loop = loop_new();
+    size_t started = 0;
+    while (started < 50000) {
+        tw_call_at_threadsafe_ns(the_loop, clock_ns, count_in_order, ID(started++));
+    }
+    for (size_t runs = 0; calls == 0; runs++) {
+        REQUIRE(runs < 100, "nothing is ever made");
+        for (size_t i = 0; i < 2 * 4096; i++) {
+            tw_call_at_threadsafe_ns(the_loop, clock_ns, count_in_order, ID(started++));
+        }
+        tw_run_max(the_loop, 10);
+    }
+    tw_run(the_loop);
+    tw_run(the_loop);
+    cr_assert_eq(calls, started);
+    loop_free(the_loop);
+}
+
+/* A handle of one that has not been taken in yet is as good as another. */
+Test(bounded_work, handles_of_calls_that_wait_to_be_taken_in_can_be_used)
+{
+    enum { CALLS = 20000 };
+    static tw_handle handles[CALLS];
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < CALLS; i++) {
+        handles[i] = tw_call_later_threadsafe_ns(the_loop, MINUTE, count_call, NULL);
+    }
+    tw_run_max(the_loop, 1);
+    for (size_t i = 0; i < CALLS; i += 100) {
+        REQUIRE(tw_pending(the_loop, handles[i]), "%zu", i);
+        REQUIRE(tw_when_ns(the_loop, handles[i]) == START + MINUTE, "%zu", i);
+        REQUIRE(tw_cancel(the_loop, handles[i]), "%zu", i);
+        REQUIRE(!tw_cancel(the_loop, handles[i]), "%zu", i);
+        /* In the node of the last, which is still on its way. */
+        handles[i] = tw_call_later_threadsafe_ns(the_loop, MINUTE, count_call, NULL);
+    }
+    tw_run_max(the_loop, 1);
+    cr_assert(tw_reschedule_at_ns(the_loop, handles[1], START + SECOND));
+    cr_assert_eq(tw_earliest_ns(the_loop), START + SECOND);
+    cr_assert_eq(tw_pending_count(the_loop), CALLS);
+    check_loop(the_loop);
+    cr_assert_eq(run_at(the_loop, START + MINUTE), CALLS);
+    loop_free(the_loop);
+}
+
+Test(bounded_work, calls_that_wait_to_be_taken_in_are_dropped_with_the_loop)
+{
+    the_loop = loop_new();
+    for (size_t i = 0; i < 20000; i++) {
+        tw_call_later_threadsafe_ns(the_loop, MINUTE, count_call, NULL);
+        tw_call_soon_threadsafe(the_loop, count_call, NULL);
+    }
+    tw_run_max(the_loop, 1);
+    cr_assert_eq(tw_cancel_all(the_loop), 40000 - calls);
+    for (size_t i = 0; i < 20000; i++) {
+        tw_call_later_threadsafe_ns(the_loop, MINUTE, count_call, NULL);
+        tw_call_soon_threadsafe(the_loop, count_call, NULL);
+    }
+    tw_run_max(the_loop, 1);
+    loop_free(the_loop);
+}
+
+Test(bounded_work, short_run_turns_few_of_the_calls_round_that_other_threads_have_posted)
+{
+    the_loop = loop_new();
+    for (size_t i = 0; i < MANY; i++) {
+        REQUIRE(tw_call_soon_threadsafe(the_loop, count_in_order, ID(i)) == 0, "%zu", i);
+    }
+    size_t runs = 0;
+    while (tw_next_ns(the_loop) <= clock_ns) {
+        uint64_t visited = stats_of(the_loop).visited;
+        size_t made = tw_run_max(the_loop, 100);
+        uint64_t read = stats_of(the_loop).visited - visited;
+        runs++;
+        REQUIRE(read <= 4096, "%zu turned in run %zu", (size_t)read, runs);
+        REQUIRE(made == 100 || read > 0, "run %zu did nothing", runs);
+    }
+    cr_assert_eq(calls, MANY);
+    cr_assert_geq(runs, MANY / 100 + MANY / 4096);
+    loop_free(the_loop);
+}
+
+/* The one in the old node is looked at with the old stack, but started after it. */
+Test(bounded_work, call_started_in_the_node_of_one_that_waits_to_be_taken_in_keeps_its_turn)
+{
+    enum { CALLS = 10000 };
+    uint64_t when_ns = START + MINUTE;
+
+    the_loop = loop_new();
+    tw_handle oldest = tw_call_at_threadsafe_ns(the_loop, when_ns, count_call, NULL);
+    for (size_t i = 0; i < CALLS; i++) {
+        tw_call_at_threadsafe_ns(the_loop, when_ns, count_in_order, ID(i));
+    }
+    tw_run_max(the_loop, 1);
+    cr_assert(tw_cancel_threadsafe(the_loop, oldest));
+    tw_call_at_threadsafe_ns(the_loop, when_ns, count_in_order, ID(CALLS));
+    tw_call_at_threadsafe_ns(the_loop, when_ns, count_in_order, ID(CALLS + 1));
+    cr_assert_eq(run_at(the_loop, when_ns), CALLS + 2);
+    loop_free(the_loop);
+}

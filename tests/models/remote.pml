@@ -12,6 +12,8 @@
  *            BROKEN=2: what the loop has scheduled is free as soon as it is cancelled
  *            BROKEN=3: a start pushes a node that is still linked
  *            BROKEN=4: the generation is not part of what a cancel compares
+ *            BROKEN=5: a call that was started after the stack was taken is put off
+ *                      without a look whether it has been cancelled
  */
 #ifndef BROKEN
 #define BROKEN 0
@@ -142,16 +144,15 @@ active [2] proctype starter() {
     starters_left--
 }
 
-/* Collects, and runs what is due: any scheduled call may be. */
+/* Collects, a node at a time, and runs what is due: any scheduled call may be. */
 active proctype loop() {
-    byte stack, n, at;
+    byte stack = NONE, n, at, last, seen;
     int old;
     do
-    :: newest != NONE ->
+    :: stack == NONE && newest != NONE ->
        atomic { stack = newest; newest = NONE };
-       do
-       :: stack == NONE -> break
-       :: else ->
+       last = started                               /* later calls are put off */
+    :: stack != NONE ->
           n = stack;
 #if BROKEN != 1
           stack = next[n];
@@ -173,14 +174,27 @@ active proctype loop() {
           stack = next[n];
 #endif
           if
-          :: atomic { PHASE(old) == POSTED -> assert(!placed[n]); placed[n] = true }
+          :: atomic { PHASE(old) == POSTED && call_of[n] < last -> assert(!placed[n]); placed[n] = true }
+          :: PHASE(old) == POSTED && call_of[n] >= last ->      /* put_off_arrival */
+             old = state[n];
+             if
+             :: PHASE(old) == SCHEDULED ->
+                if
+                :: atomic {
+                       (state[n] == old || BROKEN == 5) ->
+                       state[n] = WITH_PHASE(old, POSTED) | 8
+                   };
+                   push(n)
+                :: atomic { state[n] != old && BROKEN != 5 }    /* cancelled, and pushed */
+                fi
+             :: else
+             fi
           :: atomic { PHASE(old) == CANCELLED -> placed[n] = false };
              state[n] = WITH_PHASE(state[n], FREE);
              give(n)
           :: else
           fi;
-          atomic { n = 0; old = 0 }
-       od
+          atomic { n = 0; old = 0; seen = 0 }
     :: placed[0] || placed[1] ->
        atomic {
            if
@@ -207,7 +221,7 @@ active proctype loop() {
        :: else -> assert(PHASE(old) == CANCELLED)
        fi;
        atomic { n = 0; old = 0; at = 0 }
-    :: starters_left == 0 && newest == NONE && !placed[0] && !placed[1] -> break
+    :: starters_left == 0 && stack == NONE && newest == NONE && !placed[0] && !placed[1] -> break
     od;
     assert(over == CALLS && started == CALLS);
     assert(in_pool[0] && in_pool[1]);

@@ -17,10 +17,10 @@ Test(post, calls_come_out_in_the_order_of_posting)
     for (uintptr_t i = 0; i < 10; i++) {
         cr_assert_geq(post_push(&queue, nothing, (void *)i), 0);
         if (i == 4 || i == 6)
-            post_collect(&queue); /* behind what was collected before */
+            post_collect(&queue, SIZE_MAX); /* behind what was collected before */
     }
     cr_assert(post_waiting(&queue));
-    post_collect(&queue);
+    post_collect(&queue, SIZE_MAX);
     for (uintptr_t i = 0; i < 10; i++) {
         cr_assert(post_next(&queue, &post));
         cr_assert_eq((uintptr_t)post.arg, i);
@@ -36,7 +36,7 @@ Test(post, what_is_not_collected_yet_waits)
     post_push(&queue, nothing, NULL);
     cr_assert(post_waiting(&queue));
     cr_assert_not(post_next(&queue, &post));
-    post_collect(&queue);
+    post_collect(&queue, SIZE_MAX);
     cr_assert(post_next(&queue, &post));
     cr_assert_not(post_next(&queue, &post));
 }
@@ -62,7 +62,7 @@ Test(post, each_senders_calls_arrive_once_and_in_order)
         cr_assert_eq(pthread_create(&threads[s], NULL, send_all, (void *)s), 0);
     for (size_t got = 0; got < (size_t)SENDERS * EACH;) {
         struct post post;
-        post_collect(&shared);
+        post_collect(&shared, SIZE_MAX);
         while (post_next(&shared, &post)) {
             uintptr_t sender = (uintptr_t)post.arg / EACH;
             REQUIRE((uintptr_t)post.arg % EACH == expected[sender]++);
@@ -71,6 +71,6 @@ Test(post, each_senders_calls_arrive_once_and_in_order)
     }
     for (int s = 0; s < SENDERS; s++)
         pthread_join(threads[s], NULL);
-    post_collect(&shared);
+    post_collect(&shared, SIZE_MAX);
     cr_assert_not(post_waiting(&shared));
 }

@@ -177,3 +177,34 @@ Test(run, jump_of_the_clock_is_caught_up_with_in_order)
     cr_assert_str_eq(order, names);
     end();
 }
+
+/* --------------------------------------------------- calls that other threads start */
+
+/* Takes the stack of arrivals away: as if its threads had been stopped between taking a
+ * number and pushing. */
+static struct remote_node *stop_arrivals(void)
+{
+    return atomic_exchange(&loop->posts.arrivals, NULL);
+}
+
+Test(run, call_that_was_pushed_late_comes_before_what_was_started_afterwards)
+{
+    begin();
+    tw_call_at_threadsafe_ns(loop, now + 5, note, "b");
+    struct remote_node *late = stop_arrivals();
+    tw_call_at_threadsafe_ns(loop, now + 5, note, "c");
+    struct remote_node *later = stop_arrivals();
+    tw_call_at_threadsafe_ns(loop, now + 5, note, "a");
+    tw_run(loop);
+    remote_push_arrival(&loop->posts, late);
+    remote_push_arrival(&loop->posts, later);
+    tw_call_at_threadsafe_ns(loop, now + 5, note, "d");
+    now += 5;
+    cr_assert_eq(tw_run_max(loop, 1), 1u);
+    cr_assert_null(tw_check(loop), "two have one number");
+    cr_assert_eq(tw_run(loop), 3u);
+    cr_assert_eq(order[0], 'a');
+    cr_assert(order[1] == 'b' || order[1] == 'c', "started at one time");
+    cr_assert_eq(order[3], 'd');
+    end();
+}
