@@ -69,6 +69,9 @@ void http_timer_stop(struct http_timers *timers, struct http_timer *timer);
 /* Fills in the wheel's statistics. Returns 0, or -1 if these timers have none. */
 int http_timers_stats(const struct http_timers *timers, tw_stats *stats);
 
+/* Gives back memory that these timers hold but do not need now. */
+void http_timers_trim(struct http_timers *timers);
+
 /* Records what happens to these timers from here on until they are freed, in the
  * file (see docs/TRACES.md). Returns 0, or -1 if these timers cannot. */
 int http_timers_record(struct http_timers *timers, FILE *file);

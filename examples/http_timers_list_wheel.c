@@ -84,6 +84,11 @@ int http_timers_stats(const struct http_timers *timers, tw_stats *stats)
     return -1;
 }
 
+void http_timers_trim(struct http_timers *timers)
+{
+    (void)timers;
+}
+
 int http_timers_record(struct http_timers *timers, FILE *file)
 {
     (void)timers, (void)file;

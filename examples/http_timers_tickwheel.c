@@ -60,6 +60,11 @@ void http_timer_stop(struct http_timers *timers, struct http_timer *timer)
     tw_timer_stop(timers->wheel, &timer->timer);
 }
 
+void http_timers_trim(struct http_timers *timers)
+{
+    tw_trim(timers->wheel);
+}
+
 static int write_trace(void *file, const void *bytes, size_t count)
 {
     return fwrite(bytes, 1, count, file) == count ? 0 : -1;
