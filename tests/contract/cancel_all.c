@@ -250,6 +250,38 @@ Test(cancel_all, may_be_nested)
     loop_free(the_loop);
 }
 
+/* Timers of the open tick, started between one run and the next: each run sorts what has
+ * come since, and what is too long is not merged. All their chunks are full, but one. */
+Test(cancel_all, needs_no_memory_for_many_long_runs_of_an_open_tick)
+{
+    enum { RUNS = 8, EACH = 3000, MOST = RUNS * EACH + 100000 };
+    tw_timer *crowd = calloc(MOST, sizeof *crowd);
+    size_t n = 0;
+
+    for (size_t run = 0; run < RUNS; run++) {
+        for (size_t i = 0; i < EACH; i++, n++) {
+            tw_timer_init(&crowd[n], record, NULL);
+            /* The earliest of all is another run's each time. */
+            uint64_t when_ns = START + 100 * US + (i * RUNS + run) * 16;
+            REQUIRE(tw_timer_start_at_ns(the_loop, &crowd[n], when_ns) == 0, "timer %zu", n);
+        }
+        REQUIRE(run_at(the_loop, START + run + 1) == 0, "run %zu", run);
+    }
+    heap_exhaust();
+    for (; n < MOST; n++) { /* a slot each, as long as there is a chunk */
+        tw_timer_init(&crowd[n], record, NULL);
+        if (tw_timer_start_at_ns(the_loop, &crowd[n], START + SECOND + n * 2 * TICK) != 0) {
+            break;
+        }
+    }
+    cr_assert_lt(n, MOST);
+    cr_assert_eq(tw_cancel_all(the_loop), n);
+    cr_assert_eq(dropped, n);
+    heap_recover();
+    loop_free(the_loop);
+    free(crowd);
+}
+
 static void cancel_all_of_it(void *id)
 {
     record(id);

@@ -68,6 +68,25 @@ Test(advance, reading_below_what_the_clock_has_answered_counts_as_that)
     loop_free(the_loop);
 }
 
+/* With timers to fire and without: delays count from what it was told, not from the
+ * clock that reads less. */
+Test(advance, reading_of_the_callers_counts_for_the_clock_whatever_the_run_has_to_do)
+{
+    the_loop = loop_new();
+    tw_call_at_ns(the_loop, START + SECOND, record, ID(1));
+    tw_call_at_ns(the_loop, START + HOUR, record, ID(2));
+    tw_run(the_loop);
+    for (uint64_t told = START + SECOND - 2; told <= START + SECOND + 2; told++) {
+        tw_advance(the_loop, told);
+        cr_assert_eq(tw_time_ns(the_loop), told);
+        tw_handle handle = tw_call_later_ns(the_loop, MINUTE, record, ID(3));
+        cr_assert_eq(tw_when_ns(the_loop, handle), told + MINUTE);
+        tw_cancel(the_loop, handle);
+    }
+    expect_fired(1);
+    loop_free(the_loop);
+}
+
 /* ------------------------------------------------------------------ tw_next_ns */
 
 Test(next, nothing_pending_is_never)

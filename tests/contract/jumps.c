@@ -147,6 +147,41 @@ static void run_me(void *id)
     errno = 0;
 }
 
+static void run_in_drop(void *hook_arg, tw_callback *callback, void *arg)
+{
+    (void)hook_arg, (void)callback;
+    run_me(arg);
+}
+
+/* As a server does whose request handler is far down its stack. */
+static __attribute__((noinline)) void run_deep_down(void)
+{
+    volatile char gap[8192];
+
+    gap[0] = gap[sizeof gap - 1] = 0;
+    tw_run(the_loop);
+    gap[1] = gap[0];
+}
+
+Test(jumps, run_from_inside_on_drop_is_refused_after_one)
+{
+    tw_options options = test_options();
+
+    options.on_drop = run_in_drop;
+    the_loop = loop_with(&options);
+    tw_call_soon(the_loop, jump, ID(1));
+    tw_call_soon(the_loop, record, ID(2));
+    tw_call_at_ns(the_loop, START, record, ID(3));
+    if (setjmp(back) == 0) {
+        run_deep_down();
+    }
+    cr_assert_eq(tw_cancel_all(the_loop), 2);
+    expect_fired(1, 2, 3); /* the first by jump, the others by run_in_drop */
+    cr_assert_eq(tw_run(the_loop), 0);
+    check_loop(the_loop);
+    loop_free(the_loop);
+}
+
 Test(jumps, run_from_inside_a_callback_is_refused_before_and_after_one)
 {
     the_loop = loop_new();

@@ -296,17 +296,18 @@ Test(reserve, zero_or_less_than_there_is_changes_nothing)
 
 Test(reserve, absurd_amounts_fail_with_enomem_and_harm_nothing)
 {
-    const size_t absurd[] = {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 8, SIZE_MAX / 64 + 1};
+    const size_t absurd[] = {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 8, SIZE_MAX / 64 + 1,
+                             (SIZE_MAX / 256 + 1) * 31}; /* whose chunks have few bytes, modulo 2^64 */
     tw_options options = test_options();
 
     the_loop = loop_new();
     tw_call_later(the_loop, 1.0, record, ID(1));
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
         errno = 0;
-        cr_assert_eq(tw_reserve(the_loop, absurd[i]), -1, "amount %d", i);
+        cr_assert_eq(tw_reserve(the_loop, absurd[i]), -1, "amount %zu", i);
         cr_assert_eq(errno, ENOMEM);
         errno = 0;
-        cr_assert_eq(tw_reserve_embedded(the_loop, absurd[i]), -1, "amount %d", i);
+        cr_assert_eq(tw_reserve_embedded(the_loop, absurd[i]), -1, "amount %zu", i);
         cr_assert_eq(errno, ENOMEM);
         check_loop(the_loop);
     }

@@ -177,6 +177,36 @@ static void expect_refusals(void *id)
     errno = 0;
 }
 
+static size_t dropped;
+
+static void run_in_drop(void *hook_arg, tw_callback *callback, void *arg)
+{
+    (void)hook_arg, (void)callback, (void)arg;
+    dropped++;
+    errno = 0;
+    cr_assert_eq(tw_run(the_loop), 0);
+    cr_assert_eq(errno, EBUSY);
+    cr_assert_eq(tw_advance(the_loop, clock_ns + DAY), 0);
+    errno = 0;
+}
+
+Test(nested, run_from_inside_on_drop_is_refused)
+{
+    tw_options options = test_options();
+
+    options.nested = true;
+    options.on_drop = run_in_drop;
+    the_loop = loop_with(&options);
+    for (size_t i = 0; i < 3; i++) {
+        tw_call_soon(the_loop, record, ID(i));
+        tw_call_later_ns(the_loop, i, record, ID(i));
+    }
+    cr_assert_eq(tw_cancel_all(the_loop), 6);
+    cr_assert_eq(dropped, 6);
+    expect_nothing_fired();
+    loop_free(the_loop);
+}
+
 Test(nested, freeing_and_driving_the_loop_is_refused_at_any_depth)
 {
     the_loop = nesting_loop();

@@ -104,6 +104,24 @@ Test(descriptor, knows_what_was_pending_when_it_was_made)
     end(&outer);
 }
 
+/* A loop that nobody awaited let time pass without looking at its alarm. */
+Test(descriptor, is_kept_by_runs_that_have_only_timers_to_fire)
+{
+    struct outer outer;
+    tw_loop *loop = loop_new();
+    tw_timer timers[2];
+    for (size_t i = 0; i < 2; i++) {
+        tw_timer_init(&timers[i], count, &outer.calls);
+        cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
+    }
+    tw_run(loop);
+    begin(&outer, loop);
+    uint64_t first_ns = tw_timer_when_ns(&timers[0]);
+    run_until(&outer, 1, first_ns);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
 Test(descriptor, is_readable_at_once_for_what_is_due_at_once)
 {
     struct outer outer;
@@ -362,6 +380,42 @@ Test(descriptor, a_late_wakeup_is_taken_away_by_a_later_run)
     cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 1);
     backend_wake(&outer.loop->runner.backend);
     cr_assert_eq(tw_run(outer.loop), 1);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+/* Something is due at once, and somebody has claimed to wake the loop: there is no need
+ * to do it a second time, and the mark of that would be one too many. */
+Test(descriptor, is_not_made_readable_by_a_start_when_a_wakeup_is_on_its_way)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 1, "it is for us to wake");
+    tw_call_soon(outer.loop, count, &outer.calls);
+    cr_assert_not(readable(&outer));
+    backend_wake(&outer.loop->runner.backend);
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(outer.loop), 2);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+Test(descriptor, is_not_made_readable_by_a_cut_run_when_a_wakeup_is_on_its_way)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    for (size_t i = 0; i < 3; i++)
+        tw_call_soon(outer.loop, count, &outer.calls);
+    tw_run_max(outer.loop, 2);
+    cr_assert_eq(tw_run(outer.loop), 1); /* it rests, with nothing to do */
+    cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 1, "it is for us to wake");
+    for (size_t i = 0; i < 3; i++)
+        tw_call_soon(outer.loop, count, &outer.calls);
+    cr_assert_eq(tw_run_max(outer.loop, 1), 1);
+    cr_assert_not(readable(&outer));
+    backend_wake(&outer.loop->runner.backend);
+    cr_assert(readable(&outer));
+    cr_assert_eq(tw_run(outer.loop), 3);
     cr_assert_not(readable(&outer));
     end(&outer);
 }

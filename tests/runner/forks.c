@@ -246,6 +246,66 @@ Test(forks, of_another_thread_while_the_loop_sleeps_do_not_wake_it)
     loop_free(sleeper.loop);
 }
 
+/* A poster has claimed to wake the parent's loop. Whether it has done so by the fork or
+ * not: nobody wakes the child's for that, so that it must not wait for it. */
+static void go_on_and_be_woken(void *arg)
+{
+    struct sleeper *sleeper = arg;
+    pthread_t thread;
+    CHILD_REQUIRE(pthread_create(&thread, NULL, post_stop, sleeper->loop) == 0);
+    CHILD_REQUIRE(tw_run_forever(sleeper->loop) == 0);
+    CHILD_REQUIRE(pthread_join(thread, NULL) == 0);
+    CHILD_REQUIRE(atomic_load(&sleeper->calls) == 1);
+    tw_loop_free(sleeper->loop);
+}
+
+Test(forks, between_the_claim_of_a_wakeup_and_its_sleepers_rise_do_not_make_the_child_wait_for_it)
+{
+    struct sleeper sleeper = {.loop = loop_new()};
+    pthread_t runner = runner_start(sleeper.loop);
+    while (atomic_load(&sleeper.loop->posts.reader) != POST_ASLEEP)
+        sleep_ns(50 * US);
+    cr_assert_eq(post_push(&sleeper.loop->posts, count_atomically, &sleeper), 1);
+    expect_good_end(in_child(go_on_and_be_woken, &sleeper, said, sizeof said));
+    runner_wake(sleeper.loop);
+    tw_call_soon_threadsafe(sleeper.loop, stop, sleeper.loop);
+    cr_assert_eq(runner_join(runner), 0);
+    cr_assert_eq(atomic_load(&sleeper.calls), 1);
+    loop_free(sleeper.loop);
+}
+
+/* The same, and the loop has risen by itself meanwhile. */
+static void fork_with_wakeup_owed(void *arg)
+{
+    struct fork_in_callback *both = arg;
+    cr_assert(both->loop->runner.wake_owed);
+    both->child = fork();
+    if (both->child == 0)
+        CHILD_REQUIRE(pthread_create(&both->thread, NULL, post_stop, both->loop) == 0);
+    else
+        tw_stop(both->loop);
+}
+
+Test(forks, of_a_loop_that_is_owed_a_wakeup_do_not_make_the_child_wait_for_it)
+{
+    struct fork_in_callback both = {.loop = loop_new()};
+    tw_stop(both.loop);
+    cr_assert_eq(tw_run_forever(both.loop), 0); /* makes the descriptors */
+    post_reader_is(&both.loop->posts, POST_ASLEEP);
+    cr_assert_eq(post_push(&both.loop->posts, count, &both.calls), 1, "it is for us to wake");
+    tw_call_soon(both.loop, fork_with_wakeup_owed, &both);
+    int result = tw_run_forever(both.loop);
+    if (both.child == 0) {
+        CHILD_REQUIRE(result == 0 && both.calls == 1);
+        CHILD_REQUIRE(pthread_join(both.thread, NULL) == 0);
+        tw_loop_free(both.loop);
+        _exit(0);
+    }
+    cr_assert_eq(result, 0);
+    expect_child_to_end_well(both.child);
+    loop_free(both.loop);
+}
+
 /* Forks while four threads post, start and cancel: whatever the child has got of it, it
  * can go on with, to the end. */
 static atomic_bool enough;

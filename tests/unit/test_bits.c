@@ -36,6 +36,9 @@ Test(bits, seconds_that_do_not_fit_saturate)
     cr_assert_eq(bits_ns_from_seconds(1e300), UINT64_MAX);
     cr_assert_eq(bits_ns_from_seconds(TWO_64), UINT64_MAX);
     cr_assert_eq(bits_ns_from_seconds(1.9e10), UINT64_MAX);
+    /* The last whole second of 2^64 ns, and what follows it. */
+    cr_assert_eq(bits_ns_from_seconds(18446744073.0), UINT64_MAX);
+    cr_assert_eq(bits_ns_from_seconds(18446744073.8), UINT64_MAX);
 }
 
 /* A double has 53 bits: beyond 2^63 ns the product is known to 2048 ns. */

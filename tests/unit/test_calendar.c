@@ -572,3 +572,22 @@ Test(calendar, timer_overwritten_while_active, .signal = SIGABRT)
     now += SLOT_NS(1) * 6;
     tw_run(loop);
 }
+
+/* Only its state, and that still names its slot. */
+Test(calendar, timer_that_is_said_to_be_another_loops, .signal = SIGABRT)
+{
+    begin();
+    tw_timer *timer = timers_started(1, now + SLOT_NS(1) * 5);
+    timer->bare_.state_ ^= 1u << TIMER_TAG_SHIFT;
+    now += SLOT_NS(1) * 6;
+    tw_run(loop);
+}
+
+Test(calendar, lone_timer_of_a_tick_that_is_said_to_be_another_loops, .signal = SIGABRT)
+{
+    begin();
+    tw_timer *timer = timers_started(1, now + 2 * TICK);
+    timer->bare_.state_ ^= 1u << (TIMER_TAG_SHIFT + 2);
+    now += 3 * TICK;
+    tw_run(loop);
+}

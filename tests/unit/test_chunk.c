@@ -306,6 +306,8 @@ Test(chunk, reserve_of_more_than_can_be_is_refused)
     begin(10, 0);
     cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX, 10, false), -1);
     cr_assert_eq(chunk_pool_reserve(&pool, SIZE_MAX / CHUNK_BYTES, 10, false), -1);
+    /* The bytes of so many chunks, and of those that come on top, are few, modulo 2^64. */
+    cr_assert_eq(chunk_pool_reserve(&pool, (SIZE_MAX / CHUNK_BYTES + 1) * CHUNK_ROOM, 10, false), -1);
     chunk_pool_free(&pool);
     cr_assert_eq(memory.bytes, 0u);
 }
