@@ -243,7 +243,7 @@ bool tw_recording(const tw_loop *loop)
 
 /* ------------------------------------------------------------------ recording */
 
-/* Appends an event. There is always room for one more, and for the end. */
+/* Appends an event. There is always room for one more, or for the end. */
 static void append_event(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadline_ns)
 {
     struct recorder *recorder = loop->recorder;
@@ -251,7 +251,7 @@ static void append_event(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t 
         .time_ns = loop->clock_ns, .deadline_ns = deadline_ns, .id = id, .op = op};
     unsigned char *out = trace_put(&recorder->codec, recorder->buffer + recorder->used, &event);
     recorder->used = (size_t)(out - recorder->buffer);
-    if (recorder->used <= BUFFER_BYTES - 2 * TRACE_MAX_EVENT)
+    if (recorder->used <= BUFFER_BYTES - TRACE_MAX_EVENT)
         return;
     int error = flush(loop);
     if (error != 0)

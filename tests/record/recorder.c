@@ -367,6 +367,44 @@ static void start_move_and_fire(tw_loop *loop, size_t count)
     free(timers);
 }
 
+static size_t longest_write;
+
+static int measure(void *written, const void *bytes, size_t count)
+{
+    (void)bytes;
+    if (count > longest_write)
+        longest_write = count;
+    *(size_t *)written += count;
+    return 0;
+}
+
+/* Nearly the longest events there are: delays that were not seen before, of 2^62 ns. So
+ * many of them that the buffer is full at every distance from the end of one, or from the
+ * trace's. */
+Test(recorder, no_write_is_of_more_than_64_kib_wherever_the_trace_ends)
+{
+    enum { BUFFER = 65536, EVENT = 12 };
+    tw_timer timer;
+    tw_timer_init(&timer, free, NULL); /* a callback that is never called */
+    for (size_t moves = (BUFFER - 100) / EVENT; moves < (BUFFER + 60) / EVENT; moves++) {
+        for (size_t phase = 0; phase < EVENT; phase++) {
+            tw_loop *loop = test_loop_new(NULL);
+            size_t written = 0;
+            cr_assert_eq(tw_record_start(loop, measure, &written), 0);
+            for (size_t i = 0; i < phase; i++)
+                tw_run(loop); /* two bytes each */
+            for (size_t i = 0; i < moves; i++)
+                REQUIRE(tw_timer_start_at_ns(loop, &timer, ((uint64_t)1 << 62) + i) == 0);
+            tw_timer_stop(loop, &timer);
+            REQUIRE(tw_record_stop(loop) == 0);
+            REQUIRE(written >= moves * 11);
+            tw_loop_free(loop);
+        }
+    }
+    cr_assert_leq(longest_write, (size_t)BUFFER);
+    cr_assert_gt(longest_write, (size_t)BUFFER - 64);
+}
+
 Test(recorder, a_write_that_fails_ends_the_recording_and_not_the_loop)
 {
     for (size_t room = 1; room < 400000; room += 50000) {
