@@ -39,8 +39,7 @@ static uint64_t horizon_tick(const struct calendar *calendar)
 
 static void set_still(struct calendar *calendar)
 {
-    bool still = !calendar->running && !calendar->opening &&
-                 calendar->wheel.cursor == horizon_tick(calendar);
+    bool still = !calendar->running && !calendar->opening;
     calendar->still_state = still ? calendar->fast_state : CALENDAR_NO_STATE;
 }
 

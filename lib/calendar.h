@@ -68,8 +68,8 @@ struct calendar {
     unsigned tag;           /* this loop's, in place in a timer's state */
     unsigned fast_state;    /* of a timer active in slot 0; or CALENDAR_NO_STATE, so that no call
                                is a common case */
-    unsigned still_state;   /* the same while time stands still: no run is under way, and the last
-                               one got as far as its clock reading; else CALENDAR_NO_STATE */
+    unsigned still_state;   /* the same while time stands still: no run is under way, and no tick is
+                               half opened; else CALENDAR_NO_STATE */
     uint64_t parks;         /* timers parked */
     uint64_t unparks;       /* started again from there */
     uint64_t park_ends;     /* forgotten there */
