@@ -150,6 +150,9 @@ static void run_me(void *id)
 static void run_in_drop(void *hook_arg, tw_callback *callback, void *arg)
 {
     (void)hook_arg, (void)callback;
+    errno = 0;
+    cr_assert_eq(tw_advance(the_loop, clock_ns + SECOND), 0);
+    cr_assert_eq(errno, EBUSY);
     run_me(arg);
 }
 

@@ -267,6 +267,34 @@ static void expect_memory_back(tw_loop *loop, size_t posts)
     cr_assert_eq(atomic_load(&blocks_held), before, "after %zu posts, run meanwhile", posts);
 }
 
+/* The thread outlives its posts, and ends when their memory is another's. */
+static sem_t all_called;
+
+static void *post_batch_and_wait(void *arg)
+{
+    post_batch(arg);
+    sem_wait(&all_called);
+    return NULL;
+}
+
+Test(posts, of_a_thread_that_ends_after_they_were_called_are_given_back_once)
+{
+    const size_t edges[] = {1, 31, 32, 33, 64, 96, 320};
+    tw_loop *loop = loop_new();
+    sem_init(&all_called, 0, 0);
+    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++) {
+        struct batch batch = {.loop = loop, .posts = edges[i]};
+        int before = atomic_load(&blocks_held);
+        pthread_t thread = thread_start(post_batch_and_wait, &batch);
+        while (batch.calls < edges[i])
+            tw_run(loop);
+        sem_post(&all_called);
+        thread_join(thread);
+        cr_assert_eq(atomic_load(&blocks_held), before, "after %zu posts", edges[i]);
+    }
+    loop_free(loop);
+}
+
 Test(posts, leave_no_memory_behind_when_their_thread_has_ended)
 {
     const size_t edges[] = {1, 2, 31, 32, 33, 63, 64, 65, 100, 128, 1000};
