@@ -739,11 +739,11 @@ TW_API size_t tw_foreach(const tw_loop *loop,
                          void *visit_arg);
 
 /* Gives back the memory that pending timers do not need, after a peak: that of cells,
- * which are moved together for it, of sorting, and of calls by handle as far as none
- * with a higher number is pending; and that of calls from other threads, where the system
- * takes back pages (Linux), as far as none is pending in as many. Room that was reserved is given back, too, and
- * parked timers may lose their place. A loop with nothing pending then holds less than
- * 64 KiB.
+ * which are moved together for it, of sorting, and of calls by handle in blocks of up to
+ * 32,768 (2 MiB) that none is pending in; and that of calls from other threads, where the
+ * system takes back pages (Linux), in blocks each twice the last. Room that was reserved
+ * is given back, too, and parked timers may lose their place. A loop with nothing pending
+ * then holds less than 64 KiB.
  * Returns how many bytes were given back; 0 with EINVAL or EBUSY, or if there is no
  * memory to move the cells to.
  * Cost: O(pending + parked + slots); it reads and writes every timer. */

@@ -19,6 +19,15 @@ static size_t slab_bytes(unsigned slab)
     return slab_nodes(slab) * sizeof(struct node);
 }
 
+/* The first index of a slab. */
+static uint32_t slab_begins(unsigned slab)
+{
+    if (slab < POOL_GROWING)
+        return ((uint32_t)1 << (POOL_FIRST_BITS + slab)) - ((uint32_t)1 << POOL_FIRST_BITS);
+    return slab_begins(POOL_GROWING - 1) + slab_nodes(POOL_GROWING - 1) +
+           (slab - POOL_GROWING) * POOL_LARGEST;
+}
+
 void pool_free(struct pool *pool)
 {
     pool->used = 0; /* before the allocator's hook, which may ask for a handle */
@@ -44,19 +53,50 @@ static int pool_grow_directory(struct pool *pool)
     return 0;
 }
 
+/* The memory of a slab; NULL: there is none. */
+static struct node *make_nodes(struct pool *pool, unsigned slab, bool touch)
+{
+    size_t bytes = slab_bytes(slab);
+    struct node *nodes = memory_alloc(pool->memory, bytes, memory_slab_alignment(bytes, 64));
+    if (nodes && touch)
+        memory_touch(nodes, bytes);
+    return nodes;
+}
+
+/* Makes the first slab again that was given back. All its nodes become free ones at
+ * once, since a stale handle may lead to any of them. */
+static int refill(struct pool *pool)
+{
+    unsigned slab = 0;
+    while (pool->slabs[slab])
+        slab++;
+    struct node *nodes = make_nodes(pool, slab, false);
+    if (!nodes)
+        return -1;
+    uint32_t begins = slab_begins(slab);
+    for (uint32_t i = slab_nodes(slab); i-- > 0;) {
+        nodes[i] = (struct node){.index = begins + i, .generation = pool->first_generation};
+        nodes[i].next = pool->free;
+        pool->free = &nodes[i];
+    }
+    pool->slabs[slab] = nodes;
+    pool->room += slab_nodes(slab);
+    pool->missing -= slab_nodes(slab);
+    return 0;
+}
+
 static int pool_add_slab(struct pool *pool, bool touch)
 {
+    if (pool->missing > 0)
+        return refill(pool);
     uint32_t nodes = slab_nodes(pool->slab_count);
     if (nodes > POOL_MOST - pool->room)
         return -1;
     if (pool->slab_count == pool->directory && pool_grow_directory(pool) != 0)
         return -1;
-    size_t bytes = slab_bytes(pool->slab_count);
-    struct node *slab = memory_alloc(pool->memory, bytes, memory_slab_alignment(bytes, 64));
+    struct node *slab = make_nodes(pool, pool->slab_count, touch);
     if (!slab)
         return -1;
-    if (touch)
-        memory_touch(slab, bytes);
     pool->slabs[pool->slab_count++] = slab;
     pool->room += nodes;
     return 0;
@@ -71,64 +111,98 @@ int pool_reserve(struct pool *pool, size_t nodes, bool touch)
     return 0;
 }
 
-/* Whether a handle may come back to it, or a cell leads to it: a node that is retired
- * is not taken again either. */
-static bool pool_needs(const struct pool *pool, const struct node *node)
+/* Whether the node may be taken again. One that is retired has a generation of 0, which
+ * no other has that was ever taken. */
+static bool is_free(const struct node *node)
 {
-    return node->generation & 1 || timer_placed(&node->timer.bare_) ||
-           (pool->retired > 0 && node->generation == 0);
+    return !(node->generation & 1) && node->generation != 0;
 }
 
-/* The first index of a slab. */
-static uint32_t slab_begins(unsigned slab)
+/* How many nodes of a slab have been taken, ever. */
+static uint32_t slab_used(const struct pool *pool, unsigned slab)
 {
-    if (slab < POOL_GROWING)
-        return ((uint32_t)1 << (POOL_FIRST_BITS + slab)) - ((uint32_t)1 << POOL_FIRST_BITS);
-    return slab_begins(POOL_GROWING - 1) + slab_nodes(POOL_GROWING - 1) +
-           (slab - POOL_GROWING) * POOL_LARGEST;
+    uint32_t begins = slab_begins(slab), nodes = slab_nodes(slab);
+    if (pool->used <= begins)
+        return 0;
+    return pool->used - begins < nodes ? pool->used - begins : nodes;
 }
 
-/* Forgets the free nodes from this index on. Their handles are stale for good: whoever
- * takes such an index again begins with a later generation. */
-static void forget_free_from(struct pool *pool, uint32_t index)
+/* Whether all its nodes are free, and no cell leads to one. */
+static bool is_idle(const struct pool *pool, unsigned slab)
 {
-    struct node **link = &pool->free;
-    while (*link) {
-        struct node *node = *link;
-        if (node->index < index) {
-            link = &node->next;
+    for (uint32_t i = slab_used(pool, slab); i-- > 0;) {
+        const struct node *node = &pool->slabs[slab][i];
+        if (!is_free(node) || timer_placed(&node->timer.bare_))
+            return false;
+    }
+    return true;
+}
+
+/* Puts the free nodes of a slab onto the list. */
+static void list_free(struct pool *pool, unsigned slab)
+{
+    for (uint32_t i = slab_used(pool, slab); i-- > 0;) {
+        struct node *node = &pool->slabs[slab][i];
+        if (!is_free(node))
             continue;
-        }
-        if (node->generation > pool->first_generation)
-            pool->first_generation = node->generation;
-        *link = node->next;
+        node->next = pool->free;
+        pool->free = node;
     }
 }
 
+/* Gives a slab back. The handles of its nodes are stale for good: whoever takes such an
+ * index again begins with a later generation. */
+static void give_slab(struct pool *pool, unsigned slab)
+{
+    struct node *nodes = pool->slabs[slab];
+    uint32_t used = slab_used(pool, slab);
+    for (uint32_t i = 0; i < used; i++) {
+        if (nodes[i].generation > pool->first_generation)
+            pool->first_generation = nodes[i].generation;
+    }
+    pool->missing += used;
+    pool->room -= slab_nodes(slab);
+    pool->slabs[slab] = NULL; /* before the allocator's hook, which may ask for a handle */
+    memory_free(pool->memory, nodes, slab_bytes(slab));
+}
+
+/* Forgets what is missing at the end. */
+static void cut_directory(struct pool *pool)
+{
+    while (pool->slab_count > 0 && !pool->slabs[pool->slab_count - 1]) {
+        pool->slab_count--;
+        pool->missing -= slab_used(pool, pool->slab_count);
+        if (pool->used > slab_begins(pool->slab_count))
+            pool->used = slab_begins(pool->slab_count);
+    }
+}
+
+/* The lowest indices are taken first from here on, so that the last slabs become idle. */
 void pool_trim(struct pool *pool)
 {
-    uint32_t used = pool->used;
-    while (used > 0 && !pool_needs(pool, pool_at(pool, used - 1)))
-        used--;
-    unsigned keep = 0;
-    while (keep < pool->slab_count && slab_begins(keep) < used)
-        keep++;
-    if (keep == pool->slab_count)
-        return;
-    uint32_t begins = slab_begins(keep);
-    forget_free_from(pool, begins);
-    pool->used = pool->used < begins ? pool->used : begins;
-    while (pool->slab_count > keep) {
-        struct node *slab = pool->slabs[--pool->slab_count];
-        pool->room -= slab_nodes(pool->slab_count);
-        memory_free(pool->memory, slab, slab_bytes(pool->slab_count));
+    pool->free = NULL;
+    for (unsigned slab = pool->slab_count; slab-- > 0;) {
+        if (!pool->slabs[slab])
+            continue;
+        if (is_idle(pool, slab))
+            give_slab(pool, slab);
+        else
+            list_free(pool, slab);
     }
+    cut_directory(pool);
 }
 
 struct node *pool_take_fresh(struct pool *pool)
 {
-    if (pool->used == pool->room && pool_add_slab(pool, false) != 0)
-        return NULL;
+    if (pool->used == pool->room + pool->missing) {
+        if (pool_add_slab(pool, false) != 0)
+            return NULL;
+        struct node *node = pool->free;
+        if (node) { /* a slab was made again */
+            pool->free = node->next;
+            return node;
+        }
+    }
     uint32_t index = pool->used++;
     struct node *node = pool_at(pool, index);
     *node = (struct node){.index = index, .generation = pool->first_generation};

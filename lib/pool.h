@@ -11,7 +11,8 @@
  *     slab   0       1         2              9               10           ...
  *
  * Slabs double up to 32768 nodes, 2 MiB, a huge page, and stay there. Nodes
- * never move. Free nodes are taken last in, first out: the hottest first.
+ * never move. Free nodes are taken last in, first out: the hottest first. Trimming gives
+ * idle slabs back wherever they are; they are made again before there are further ones.
  */
 #ifndef TW_POOL_H
 #define TW_POOL_H
@@ -33,14 +34,15 @@ struct node {
 
 struct pool {
     struct node *free;          /* last in, first out */
-    struct node **slabs;
+    struct node **slabs;        /* NULL: it was given back */
     unsigned slab_count;
     unsigned directory;         /* entries there is room for in `slabs` */
     uint32_t used;              /* nodes ever taken: the next index */
-    uint32_t room;              /* nodes in all slabs */
+    uint32_t missing;           /* of them are in slabs that were given back: whole ones */
+    uint32_t room;              /* nodes in all slabs that there are */
     uint32_t taken;             /* nodes in use now */
     uint32_t retired;           /* nodes out of use for good */
-    uint32_t first_generation;  /* of a node that was never taken: even; above those of nodes
+    uint32_t first_generation;  /* of a node that was never taken: even; not below those of nodes
                                    that were given back with their slab */
     struct memory *memory;
 };
@@ -53,8 +55,8 @@ void pool_free(struct pool *pool);
  * 0, or -1 if there is no memory. */
 int pool_reserve(struct pool *pool, size_t nodes, bool touch);
 
-/* Gives back the slabs behind the last node that is in use, or that a cell still
- * leads to. */
+/* Gives back the slabs without a node that is in use, or retired, or that a cell still
+ * leads to. O(nodes). */
 void pool_trim(struct pool *pool);
 
 /* A node that was never taken; NULL: there is no memory. */
@@ -68,16 +70,19 @@ struct node *pool_take_fresh(struct pool *pool);
 #define POOL_MOST ((uint32_t)1 << 31) /* beyond are the handles of remote_pool.h */
 #define POOL_GROWING (POOL_LARGEST_BITS - POOL_FIRST_BITS) /* slabs before the first largest */
 
-/* The node with this index, below `used`. */
+/* The node with this index, below `used`; NULL: its slab was given back. */
 TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
 {
     /* With 64 added, slab s of the growing ones begins at 2^(6 + s). */
     uint64_t shifted = (uint64_t)index + ((uint64_t)1 << POOL_FIRST_BITS);
-    if (TW_LIKELY(shifted >= POOL_LARGEST))
-        return &pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)]
-                           [shifted & (POOL_LARGEST - 1)];
+    struct node *slab;
+    if (TW_LIKELY(shifted >= POOL_LARGEST)) {
+        slab = pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)];
+        return TW_LIKELY(slab != NULL) ? &slab[shifted & (POOL_LARGEST - 1)] : NULL;
+    }
     unsigned bits = bits_width(shifted) - 1;
-    return &pool->slabs[bits - POOL_FIRST_BITS][shifted - ((uint64_t)1 << bits)];
+    slab = pool->slabs[bits - POOL_FIRST_BITS];
+    return TW_LIKELY(slab != NULL) ? &slab[shifted - ((uint64_t)1 << bits)] : NULL;
 }
 
 /* A node of an odd generation, or NULL if there is no memory. Its timer may
@@ -125,7 +130,7 @@ TW_INLINE struct node *pool_find(const struct pool *pool, tw_handle handle)
     if (TW_UNLIKELY(index >= pool->used || !(generation & 1)))
         return NULL;
     struct node *node = pool_at(pool, index);
-    return TW_LIKELY(node->generation == generation) ? node : NULL;
+    return TW_LIKELY(node && node->generation == generation) ? node : NULL;
 }
 
 #endif

@@ -219,3 +219,90 @@ Test(trim, what_is_pending_goes_on_and_no_handle_comes_back)
     cr_assert_eq(tw_trim(NULL), 0);
     cr_assert_eq(errno, EINVAL);
 }
+
+/* The nodes before and behind it are given back all the same. */
+Test(trim, one_call_that_is_pending_after_a_peak_holds_its_own_block_only)
+{
+    tw_handle *calls = malloc(MANY * sizeof *calls);
+    the_loop = loop_new();
+    for (size_t round = 0; round < 3; round++) {
+        size_t late = MANY / 2 + round * (MANY / 2 - 1) / 2; /* the middle, behind it, the last */
+        for (size_t i = 0; i < MANY; i++)
+            calls[i] = tw_call_later_ns(the_loop, i == late ? HOUR : MINUTE, record, ID(i));
+        for (size_t i = 0; i < MANY; i++)
+            REQUIRE(i == late || tw_cancel(the_loop, calls[i]), "%zu", i);
+        cr_assert_gt(tw_trim(the_loop), 0);
+        cr_assert_lt(heap.live_bytes, 3 << 20, "%zu bytes in round %zu", heap.live_bytes, round);
+        check_loop(the_loop);
+        for (size_t i = 0; i < MANY; i++)
+            REQUIRE(tw_pending(the_loop, calls[i]) == (i == late), "%zu", i);
+        cr_assert_eq(tw_pending_count(the_loop), 1);
+        cr_assert(tw_cancel(the_loop, calls[late]));
+    }
+    loop_free(the_loop);
+    free(calls);
+}
+
+static int compare_handles(const void *a, const void *b)
+{
+    const tw_handle *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+Test(trim, no_handle_comes_back_when_blocks_in_the_middle_are_made_again)
+{
+    enum { ROUNDS = 4 };
+    const size_t count = MANY / 10;
+    tw_handle *calls = malloc(ROUNDS * count * sizeof *calls);
+    uint64_t chance = 21;
+    the_loop = loop_new();
+    for (size_t round = 0; round < ROUNDS; round++) {
+        tw_handle *of_round = calls + round * count;
+        for (size_t i = 0; i < count; i++) {
+            of_round[i] = tw_call_later_ns(the_loop, HOUR, record, ID(i));
+            REQUIRE(of_round[i] != 0, "%zu", i);
+        }
+        size_t kept = random_below(&chance, count); /* one of them holds its block */
+        for (size_t i = 0; i < count; i++)
+            REQUIRE(i == kept || tw_cancel(the_loop, of_round[i]), "%zu", i);
+        tw_trim(the_loop);
+        check_loop(the_loop);
+        for (size_t i = 0; i < (round + 1) * count; i += 7)
+            REQUIRE(tw_when_ns(the_loop, calls[i]) == NEVER || tw_pending(the_loop, calls[i]), "%zu", i);
+        cr_assert_eq(tw_pending_count(the_loop), round + 1);
+    }
+    qsort(calls, ROUNDS * count, sizeof *calls, compare_handles);
+    for (size_t i = 1; i < ROUNDS * count; i++)
+        REQUIRE(calls[i] != calls[i - 1], "a handle was given out twice");
+    cr_assert_eq(run_at(the_loop, START + HOUR), ROUNDS);
+    loop_free(the_loop);
+    free(calls);
+}
+
+Test(trim, without_memory_for_a_block_that_was_given_back_a_start_is_refused)
+{
+    enum { CALLS = 1000 };
+    static tw_handle calls[CALLS];
+    the_loop = loop_new();
+    for (size_t i = 0; i < CALLS; i++)
+        calls[i] = tw_call_later_ns(the_loop, MINUTE, record, ID(i));
+    for (size_t i = 0; i < CALLS - 1; i++)
+        tw_cancel(the_loop, calls[i]);
+    tw_trim(the_loop);
+    heap_exhaust();
+    size_t started = 0;
+    while (tw_call_later_ns(the_loop, MINUTE, record, ID(1)) != 0)
+        started++;
+    cr_assert_eq(errno, ENOMEM);
+    cr_assert_lt(started, CALLS - 1);
+    check_loop(the_loop);
+    heap_recover();
+    cr_assert_eq(tw_reserve_calls(the_loop, CALLS), 0);
+    heap_exhaust();
+    for (; started < CALLS - 1; started++)
+        REQUIRE(tw_call_later_ns(the_loop, MINUTE, record, ID(1)) != 0, "%zu", started);
+    heap_recover();
+    check_loop(the_loop);
+    cr_assert_eq(run_at(the_loop, START + MINUTE), CALLS);
+    loop_free(the_loop);
+}

@@ -124,3 +124,69 @@ Test(pool, failing_to_grow_loses_nothing)
         end();
     }
 }
+
+/* Takes so many nodes, and gives all back but one. */
+static struct node *keep_one_of(uint32_t nodes, uint32_t kept)
+{
+    struct node **all = malloc(nodes * sizeof *all);
+    for (uint32_t i = 0; i < nodes; i++)
+        all[i] = pool_take(&pool);
+    for (uint32_t i = 0; i < nodes; i++) {
+        if (i != kept)
+            pool_give(&pool, all[i]);
+    }
+    struct node *node = all[kept];
+    free(all);
+    return node;
+}
+
+Test(pool, trimming_gives_idle_slabs_back_wherever_they_are)
+{
+    begin();
+    struct node *kept = keep_one_of(200, 100); /* in the second slab of three */
+    tw_handle handle = pool_handle(kept);
+    pool_trim(&pool);
+    cr_assert_eq(pool.room, 128u);
+    cr_assert_eq(pool.missing, 64u, "the first");
+    cr_assert_eq(pool.used, 192u, "the third is cut off");
+    cr_assert_eq(pool_find(&pool, handle), kept);
+    for (uint32_t index = 0; index < 300; index++) {
+        for (uint32_t generation = 0; generation < 8; generation++)
+            REQUIRE(index == 100 || !pool_find(&pool, (uint64_t)generation << 32 | index));
+    }
+    pool_give(&pool, kept);
+    pool_trim(&pool);
+    cr_assert_eq(pool.room + pool.used + pool.missing, 0u);
+    end();
+}
+
+Test(pool, slab_that_was_given_back_is_made_again_before_there_is_another)
+{
+    begin();
+    struct node *kept = keep_one_of(192, 191);
+    pool_trim(&pool);
+    cr_assert_eq(pool.missing, 64u);
+    for (uint32_t i = 1; i < 192; i++) {
+        struct node *node = pool_take(&pool);
+        REQUIRE(node && node->index < 191);
+        REQUIRE(node->generation >= 3); /* after that of any handle before */
+        REQUIRE(pool_find(&pool, pool_handle(node)) == node);
+    }
+    cr_assert_eq(pool.missing, 0u);
+    cr_assert_eq(pool.room, 192u);
+    cr_assert_eq(pool_take(&pool)->index, 192u);
+    cr_assert_eq(pool_find(&pool, pool_handle(kept)), kept);
+    end();
+}
+
+Test(pool, slab_with_a_retired_node_stays)
+{
+    begin();
+    struct node *node = pool_take(&pool);
+    node->generation = UINT32_MAX;
+    pool_give(&pool, node);
+    pool_trim(&pool);
+    cr_assert_eq(pool.room, 64u);
+    cr_assert_neq(pool_take(&pool)->index, 0u);
+    end();
+}
