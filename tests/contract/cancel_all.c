@@ -282,6 +282,43 @@ Test(cancel_all, needs_no_memory_for_many_long_runs_of_an_open_tick)
     free(crowd);
 }
 
+static void start_in_crowd(tw_timer *timer, uint64_t when_ns, bool *started)
+{
+    tw_timer_init(timer, record, NULL);
+    *started = tw_timer_start_at_ns(the_loop, timer, when_ns) == 0;
+}
+
+/* Each time every chunk is in use, but those that are kept for this; and the first timers
+ * that are taken out do not empty theirs. */
+Test(cancel_all, needs_no_memory_however_often)
+{
+    enum { DUE = 40, MOST = 50000 };
+    tw_timer *crowd = calloc(MOST, sizeof *crowd);
+
+    for (int round = 0; round < 8; round++) {
+        size_t n = 0;
+        bool started = true;
+
+        for (; n < DUE && started; n++) {
+            start_in_crowd(&crowd[n], START, &started);
+        }
+        cr_assert(started);
+        heap_exhaust();
+        while (started && n < MOST) { /* a slot each */
+            start_in_crowd(&crowd[n], START + SECOND + n * 2 * TICK, &started);
+            n += started;
+        }
+        cr_assert_not(started);
+        dropped = 0;
+        cr_assert_eq(tw_cancel_all(the_loop), n, "round %d", round);
+        cr_assert_eq(dropped, n);
+        check_loop(the_loop);
+    }
+    heap_recover();
+    loop_free(the_loop);
+    free(crowd);
+}
+
 static void cancel_all_of_it(void *id)
 {
     record(id);
