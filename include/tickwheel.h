@@ -220,7 +220,9 @@ TW_API tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callba
 /* Cancels a call. true: it would have run, and now never will. false: the
  * handle is stale or was never given out. When it returns the library holds
  * neither arg nor the context. It works on a call that is already due.
- * Cost: O(1), also beyond the wheel's span. */
+ * Cost: O(1), also beyond the wheel's span. Calls of tw_call_soon, when more than half of
+ * those that wait are cancelled, are moved together by the cancel that makes it so: some
+ * 6 ns for each call that waited, 6 ms once for a million. */
 TW_API bool tw_cancel(tw_loop *loop, tw_handle handle);
 
 /* Whether the call is still to run. Cost: a load. */
@@ -302,7 +304,8 @@ TW_API size_t tw_advance(tw_loop *loop, uint64_t now_ns);
  * come by the latest reading of the clock. Before it, with a run that makes no calls,
  * in two cases only: once where the earliest has been cancelled or moved; and once for
  * every 4,096 timers of a slot that holds more of them than that, on their way.
- * Cost: O(1). */
+ * Cost: O(1), and once 2 ns for each timer that was stopped in the tick that the clock is
+ * in. */
 TW_API uint64_t tw_next_ns(tw_loop *loop);
 
 /* The earliest deadline of all that is pending, exact; UINT64_MAX: nothing will be

@@ -538,9 +538,12 @@ static struct bucket *open_bucket(struct calendar *calendar)
 /* Says until when time can pass with nothing to do. */
 static void look_ahead(struct calendar *calendar)
 {
-    const tw_bare_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
+    struct ready *ready = &calendar->ready;
+    if (ready->count > 0 && !*ready->runs[0].queue.head)
+        (void)ready_settle_top(ready, &calendar->cells);
+    const tw_bare_timer *timer = ready->count > 0 ? *ready->runs[0].queue.head : NULL;
     calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
-    if (calendar->ready.fresh.count > 0 || calendar->soon.count > 0 || !calendar->may_pass ||
+    if ((ready->count > 0 && !timer) || ready->fresh.count > 0 || calendar->soon.count > 0 || !calendar->may_pass ||
         calendar_cut_short(calendar) || calendar->spill)
         calendar->pass_ns = 0;
 }
@@ -611,6 +614,16 @@ void calendar_end_wheel_run(struct calendar *calendar)
         look_ahead(calendar);
 }
 
+tw_bare_timer *calendar_skip_soon(struct calendar *calendar, size_t limit)
+{
+    struct queue *soon = &calendar->soon;
+    calendar->visited += queue_skip(&calendar->cells, soon, limit);
+    tw_bare_timer *timer = soon->count > 0 ? *soon->head : NULL;
+    if (!timer && calendar->soon_pending > 0)
+        calendar->budget = 0;
+    return timer;
+}
+
 tw_bare_timer *calendar_next_soon(struct calendar *calendar)
 {
     tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
@@ -622,11 +635,23 @@ tw_bare_timer *calendar_next_soon(struct calendar *calendar)
     return timer;
 }
 
-/* The earliest of what is ready. */
+/* ready_peek, as far as the budget goes: those that were stopped have left empty cells. */
+static TW_NOINLINE tw_bare_timer *skip_empty(struct calendar *calendar)
+{
+    struct ready *ready = &calendar->ready;
+    tw_bare_timer *timer = NULL;
+    while (calendar->budget > 0 && ready->count > 0 && !(timer = *ready->runs[0].queue.head))
+        count_visits(calendar, ready_settle_top(ready, &calendar->cells));
+    return timer;
+}
+
+/* The earliest of what is ready. NULL, too, if the budget ended before it was found. */
 TW_INLINE tw_bare_timer *first_ready(struct calendar *calendar)
 {
-    tw_bare_timer *timer = ready_peek(&calendar->ready, &calendar->cells);
-    if (TW_LIKELY(!calendar->spill))
+    tw_bare_timer *timer = calendar->ready.count > 0 ? *calendar->ready.runs[0].queue.head : NULL;
+    if (TW_UNLIKELY(!timer) && calendar->ready.count > 0)
+        timer = skip_empty(calendar);
+    if (TW_LIKELY(!calendar->spill) || TW_UNLIKELY(calendar->budget == 0))
         return timer;
     tw_bare_timer *spilled = first_spilled(calendar);
     return !timer || (spilled && timer_before(spilled, timer)) ? spilled : timer;
@@ -672,6 +697,8 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
                 timer_set_unplaced(timer);
                 return timer;
             }
+            if (TW_UNLIKELY(calendar->budget == 0))
+                return NULL;
         }
         uint64_t target = wheel->next_tick < wheel->cascade_due ? wheel->next_tick
                                                                 : wheel->cascade_due;

@@ -328,6 +328,20 @@ TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
     return true;
 }
 
+/* Empty cells that a bounded run passes by among the soon calls. */
+#define CALENDAR_SOON_SHORT ((size_t)2048)
+
+/* The next of the soon calls, or NULL. If that is because more cells than the limit
+ * are empty before it, the run's budget is used up. */
+tw_bare_timer *calendar_skip_soon(struct calendar *calendar, size_t limit);
+TW_INLINE tw_bare_timer *calendar_peek_soon(struct calendar *calendar, size_t limit)
+{
+    const struct queue *soon = &calendar->soon;
+    if (soon->count == 0 || TW_LIKELY(*soon->head != NULL))
+        return soon->count > 0 ? *soon->head : NULL;
+    return calendar_skip_soon(calendar, limit);
+}
+
 /* Takes out the next of the soon calls; NULL: none are left. */
 tw_bare_timer *calendar_next_soon(struct calendar *calendar);
 

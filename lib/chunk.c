@@ -145,6 +145,14 @@ void queue_push_sure(struct chunk_pool *pool, struct queue *queue, tw_bare_timer
     queue_push_hot(queue, timer);
 }
 
+size_t queue_skip(struct chunk_pool *pool, struct queue *queue, size_t limit)
+{
+    size_t skipped = 0;
+    for (; skipped < limit && queue->count > 0 && !*queue->head; skipped++)
+        queue_pop(pool, queue);
+    return skipped;
+}
+
 void queue_compact(struct chunk_pool *pool, struct queue *queue)
 {
     struct queue full = {0};

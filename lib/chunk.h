@@ -324,6 +324,9 @@ TW_INLINE tw_bare_timer *queue_first(struct chunk_pool *pool, struct queue *queu
     return NULL;
 }
 
+/* Drops empty cells at the head, so many at most. How many. */
+size_t queue_skip(struct chunk_pool *pool, struct queue *queue, size_t limit);
+
 /* For walking along a queue, from its head, which is NULL if it is empty: the cell
  * after this one; NULL: it was the last. */
 TW_INLINE tw_bare_timer **queue_after(const struct queue *queue, tw_bare_timer **cell)

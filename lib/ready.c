@@ -128,23 +128,36 @@ static void remove_run(struct ready *ready, size_t at)
         sift_down(ready, at, last);
 }
 
-/* Takes note of a run's first timer. false: it has none. */
+/* Empty cells that are dropped at once. */
+#define CELLS_SKIPPED CHUNK_ROOM
+
+/* Takes note of a run's first timer. Where more cells are empty before it, it is left for
+ * later, and an earlier one, which is gone, stands for it. false: there is none. */
 static bool look_at_first(struct ready_run *run, struct chunk_pool *pool)
 {
-    const tw_bare_timer *first = queue_first(pool, &run->queue);
-    if (!first)
+    if (run->queue.count > 0 && TW_UNLIKELY(!*run->queue.head))
+        (void)queue_skip(pool, &run->queue, CELLS_SKIPPED);
+    if (run->queue.count == 0)
         return false;
-    run->deadline = first->deadline_;
-    run->sequence = timer_sequence(first);
+    const tw_bare_timer *first = *run->queue.head;
+    if (first) {
+        run->deadline = first->deadline_;
+        run->sequence = timer_sequence(first);
+    }
     return true;
 }
 
-void ready_settle_top(struct ready *ready, struct chunk_pool *pool)
+size_t ready_settle_top(struct ready *ready, struct chunk_pool *pool)
 {
-    if (look_at_first(&ready->runs[0], pool))
-        sift_down(ready, 0, ready->runs[0]);
+    struct ready_run *top = &ready->runs[0];
+    size_t before = top->queue.count;
+    bool there = look_at_first(top, pool);
+    size_t skipped = before - top->queue.count;
+    if (there)
+        sift_down(ready, 0, *top);
     else
         remove_run(ready, 0);
+    return skipped;
 }
 
 /* ------------------------------------------------------------- merging and adding */
@@ -298,7 +311,7 @@ void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
 
 void ready_join_end(struct ready *ready, struct chunk_pool *pool)
 {
-    if (look_at_first(&ready->joined, pool))
+    if (queue_first(pool, &ready->joined.queue) && look_at_first(&ready->joined, pool))
         ready_add_slowly(ready, pool, ready->joined);
     ready->joined = (struct ready_run){0};
 }

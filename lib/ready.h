@@ -101,10 +101,13 @@ void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
                        const struct sort_entry *entries, size_t n, struct chunk *chunks);
 void ready_join_end(struct ready *ready, struct chunk_pool *pool);
 
-/* The run at the top has another first timer, or none: finds its place. */
-void ready_settle_top(struct ready *ready, struct chunk_pool *pool);
+/* The run at the top has another first timer, or none: finds its place. Where many cells
+ * before that are empty, some are dropped, and the run stays known by the timer that it
+ * had. Answers how many were. */
+size_t ready_settle_top(struct ready *ready, struct chunk_pool *pool);
 
-/* The timer that runs next, still in its run; NULL if there is none. */
+/* The timer that runs next, still in its run; NULL if there is none. It drops all the empty
+ * cells before it. */
 TW_INLINE tw_bare_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
 {
     while (ready->count > 0) {

@@ -240,18 +240,20 @@ static void run_soon(tw_loop *loop, struct run *run)
     if (!loop->soon_cut)
         calendar->visited += post_collect(&loop->posts, bounded(run) ? POST_SHORT : SIZE_MAX);
     uint64_t end = loop->soon_end, last_post = loop->posts.collected; /* a nested run has others */
-    for (;;) {
-        tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
-        uint64_t sequence = timer ? timer_sequence(timer) : 0;
-        if (!timer || timer_scheduled_before(end, sequence))
+    size_t limit = bounded(run) ? CALENDAR_SOON_SHORT : SIZE_MAX;
+    tw_bare_timer *timer;
+    while ((timer = calendar_peek_soon(calendar, limit)) != NULL) {
+        if (timer_scheduled_before(end, timer_sequence(timer)))
             break;
         if (full(run))
             break;
         if (fire(loop, calendar_next_soon(calendar)))
             count_call(loop, run);
     }
-    run_posts(loop, run, last_post);
-    loop->soon_cut = full(run);
+    bool short_of_one = !timer && calendar->soon_pending > 0;
+    if (!short_of_one)
+        run_posts(loop, run, last_post);
+    loop->soon_cut = full(run) || short_of_one;
     loop->soon_end = end;
 }
 

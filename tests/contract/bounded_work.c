@@ -280,6 +280,16 @@ Test(bounded_work, refreshes_stay_in_their_place)
 
 #define CELLS_ALLOWED 16384   /* that a bounded run may read */
 
+static size_t next_expected;
+
+static void count_in_order(void *arg)
+{
+    REQUIRE((uintptr_t)arg == next_expected, "%zu came, not %zu", (size_t)(uintptr_t)arg,
+            next_expected);
+    next_expected++;
+    calls++;
+}
+
 /* Bounded runs until nothing is due any more; each of them is short. */
 static void drain_in_pieces(size_t expected)
 {
@@ -334,17 +344,71 @@ Test(bounded_work, short_run_reads_few_cells_where_a_crowd_was_cancelled_moved_o
     free(timers);
 }
 
-/* ------------------------------------------ bounded runs, and other threads' calls */
-
-static size_t next_expected;
-
-static void count_in_order(void *arg)
+/* Their cells are empty, and have to be passed by. */
+Test(bounded_work, short_run_passes_few_of_the_timers_by_that_were_stopped_in_the_open_tick)
 {
-    REQUIRE((uintptr_t)arg == next_expected, "%zu came, not %zu", (size_t)(uintptr_t)arg,
-            next_expected);
-    next_expected++;
-    calls++;
+    tw_timer *timers = calloc(MANY, sizeof *timers);
+    uint64_t tick_ns = (clock_ns + 20 * TICK) / TICK * TICK;
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < MANY; i++) {
+        tw_timer_init(&timers[i], count_call, NULL);
+        tw_timer_start_at_ns(the_loop, &timers[i], tick_ns + 1 + i % 1000);
+    }
+    cr_assert_eq(run_at(the_loop, tick_ns), 0); /* they are sorted, and none is due */
+    for (size_t i = 0; i < MANY; i++) {
+        if (i % 1000 != 999) {
+            tw_timer_stop(the_loop, &timers[i]);
+        }
+    }
+    clock_ns = tick_ns + 1000;
+    size_t runs = 0, idle = 0;
+    for (; calls < MANY / 1000; runs++) {
+        uint64_t visited = stats_of(the_loop).visited;
+        size_t before = calls, made = tw_run_max(the_loop, 10);
+        uint64_t read = stats_of(the_loop).visited - visited;
+        REQUIRE(read <= CELLS_ALLOWED, "%zu cells in one run", (size_t)read);
+        REQUIRE(made == calls - before && (made > 0 || read > 0), "run %zu did nothing", runs);
+        idle += made == 0;
+    }
+    cr_assert_geq(idle, MANY / 2 / CELLS_ALLOWED);
+    check_loop(the_loop);
+    cr_assert_eq(tw_pending_count(the_loop), 0);
+    loop_free(the_loop);
+    free(timers);
 }
+
+Test(bounded_work, short_run_passes_few_of_the_soon_calls_by_that_were_cancelled)
+{
+    tw_handle *handles = calloc(MANY, sizeof *handles);
+    size_t cancelled = MANY / 2 - 10; /* of one more they would be moved together */
+
+    the_loop = loop_new();
+    for (size_t i = 0; i < MANY; i++) {
+        handles[i] = tw_call_soon(the_loop, count_in_order, ID(i));
+    }
+    tw_call_at_ns(the_loop, clock_ns, count_in_order, ID(MANY)); /* after them, whatever is left */
+    for (size_t i = 0; i < cancelled; i++) {
+        REQUIRE(tw_cancel(the_loop, handles[i]), "%zu", i);
+    }
+    next_expected = cancelled;
+    size_t runs = 0, idle = 0;
+    for (; tw_next_ns(the_loop) <= clock_ns; runs++) {
+        uint64_t visited = stats_of(the_loop).visited;
+        size_t made = tw_run_max(the_loop, 1000);
+        uint64_t read = stats_of(the_loop).visited - visited;
+        REQUIRE(read <= CELLS_ALLOWED, "%zu cells in one run", (size_t)read);
+        REQUIRE(made > 0 || read > 0, "run %zu did nothing", runs);
+        idle += made == 0;
+    }
+    cr_assert_eq(calls, MANY - cancelled + 1);
+    cr_assert_geq(idle, cancelled / CELLS_ALLOWED);
+    check_loop(the_loop);
+    loop_free(the_loop);
+    free(handles);
+}
+
+/* ------------------------------------------ bounded runs, and other threads' calls */
 
 /* What a million calls would need at once if all were taken in by one run. */
 static size_t bytes_taken(size_t before)
