@@ -152,8 +152,46 @@ Test(bare, each_kind_is_refused_on_a_loop_of_the_other)
     errno = 0;
     cr_assert_eq(tw_bare_start_at_ns(NULL, &connections[0].idle, 1), -1);
     cr_assert_eq(tw_bare_start_at_ns(loop, NULL, 1), -1);
+    cr_assert_eq(tw_bare_start_later_ns(NULL, &connections[0].idle, 1), -1);
+    cr_assert_eq(tw_bare_start_later_ns(loop, NULL, 1), -1);
+    cr_assert_not(tw_bare_stop(NULL, &connections[0].idle));
+    cr_assert_not(tw_bare_stop(loop, NULL));
+    tw_bare_park(NULL, &connections[0].idle);
+    tw_bare_park(loop, NULL);
     cr_assert_not(tw_bare_active(NULL));
     cr_assert_eq(tw_bare_when_ns(NULL), NEVER);
     tw_loop_free(other);
     end();
+}
+
+static uint64_t slowest_ns;
+static const void *slow_arg;
+
+static void note_slow(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns)
+{
+    (void)hook_arg;
+    cr_assert_null(callback);
+    slow_arg = arg;
+    slowest_ns = took_ns;
+}
+
+static void take_long(void *hook_arg, tw_bare_timer *timer)
+{
+    (void)hook_arg, (void)timer;
+    clock_ns += 3 * MS;
+}
+
+Test(bare, slow_hook_is_told_with_the_timer)
+{
+    tw_options options = test_options();
+    options.on_bare = take_long;
+    options.on_slow = note_slow;
+    options.slow_callback_ns = 3 * MS;
+    loop = loop_with(&options);
+    tw_bare_timer timer = {0};
+    cr_assert_eq(tw_bare_start_at_ns(loop, &timer, START + 1), 0);
+    cr_assert_eq(run_at(loop, START + 1), 1);
+    cr_assert_eq(slowest_ns, 3 * MS);
+    cr_assert_eq(slow_arg, (const void *)&timer);
+    loop_free(loop);
 }

@@ -3,7 +3,7 @@
 #include "support.h"
 
 static tw_loop *the_loop;
-static tw_handle a_call, an_interval;
+static tw_handle a_call, an_interval, a_remote;
 static tw_timer active, parked, idle;
 static size_t hooks;                   /* how often a hook has tried everything */
 static bool trying;                    /* a hook does so only while this is set */
@@ -51,6 +51,11 @@ static void try_everything(void)
     BUSY(tw_run_forever(the_loop) == -1);
     BUSY_VOID(tw_loop_free(the_loop));
     BUSY(tw_next_ns(the_loop) == tw_now_ns(the_loop));
+    BUSY(tw_earliest_ns(the_loop) == tw_now_ns(the_loop));
+    BUSY(tw_fd(the_loop) == -1);
+    BUSY(!tw_reschedule_at_ns(the_loop, a_remote, START));
+    BUSY(!tw_cancel(the_loop, a_remote));
+    BUSY(tw_trim(the_loop) == 0);
     BUSY(tw_reserve(the_loop, 1000) == -1);
     BUSY(tw_record_start(the_loop, no_write, NULL) == -1);
 
@@ -79,6 +84,7 @@ static void prepare(void)
 {
     a_call = tw_call_at_ns(the_loop, START + DAY, record, ID(1));
     an_interval = tw_call_every_ns(the_loop, YEAR, record, ID(2));
+    a_remote = tw_call_at_threadsafe_ns(the_loop, START + DAY, record, ID(6));
     tw_timer_init(&active, record, ID(3));
     tw_timer_init(&parked, record, ID(4));
     tw_timer_init(&idle, record, ID(5));
@@ -417,6 +423,13 @@ static void asking_free(void *arg, void *memory, size_t bytes)
         REQUIRE(!tw_pending(the_loop, a_call) && !tw_pending(the_loop, an_interval), "pending");
         REQUIRE(tw_when_ns(the_loop, an_interval) == NEVER, "it is over");
         REQUIRE(tw_pending_count(the_loop) == 0, "%zu", tw_pending_count(the_loop));
+        /* What was a node looks like one that is pending, but nobody looks at it. */
+        if (memory != (void *)the_loop) {
+            memset(memory, 1, bytes);
+        }
+        for (tw_handle index = 0; index < 3; index++) {
+            REQUIRE(!tw_pending(the_loop, UINT64_C(0x01010101) << 32 | index), "found");
+        }
     }
     counting_allocator.free(arg, memory, bytes);
 }

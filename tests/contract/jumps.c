@@ -80,6 +80,29 @@ Test(jumps, many_of_them_lose_nothing_and_make_nothing_twice)
     loop_free(the_loop);
 }
 
+/* Its callback is over, for who waits for that, and its node another's. */
+Test(jumps, out_of_a_call_that_another_thread_has_started_ends_it)
+{
+    tw_options options = test_options();
+
+    options.max_pending = 10; /* so that every run is a whole one */
+    for (volatile int whole = 0; whole < 2; whole++) {
+        forget_fired();
+        the_loop = whole ? loop_with(&options) : loop_new();
+        volatile tw_handle handle = tw_call_at_threadsafe_ns(the_loop, START, jump, ID(1));
+        tw_call_at_ns(the_loop, START + 1, record, ID(2));
+        clock_ns = START + 1;
+        cr_assert_eq(run_until_idle(), 1);
+        expect_fired(1, 2);
+        cr_assert_not(tw_cancel_and_wait(the_loop, handle));
+        tw_handle next = tw_call_at_threadsafe_ns(the_loop, START + DAY, record, ID(3));
+        cr_assert_eq((uint32_t)next, (uint32_t)handle, "the node is used again");
+        cr_assert_neq(next, handle);
+        loop_free(the_loop);
+        clock_ns = START;
+    }
+}
+
 Test(jumps, loop_may_be_freed_after_one)
 {
     the_loop = loop_new();

@@ -57,6 +57,20 @@ Test(windows, slack_does_not_put_a_call_off_beyond_its_window)
     loop_free(loop);
 }
 
+Test(windows, shorter_than_the_slack_is_woken_for_at_its_beginning)
+{
+    tw_options options = test_options();
+    options.slack_ns = 100 * MS;
+    loop = loop_with(&options);
+    tw_handle handle = tw_call_between_ns(loop, START + SECOND, START + SECOND + MS, record, ID(1));
+    cr_assert_eq(tw_when_ns(loop, handle), START + SECOND);
+    cr_assert_eq(tw_next_ns(loop), START + SECOND);
+    tw_call_at_ns(loop, START + 2 * SECOND, record, ID(2));
+    cr_assert_eq(run_at(loop, START + SECOND), 1);
+    cr_assert_eq(tw_next_ns(loop), START + 2 * SECOND + 100 * MS);
+    loop_free(loop);
+}
+
 Test(windows, active_timer_that_is_due_in_the_window_is_left_as_it_is)
 {
     tw_timer timer;

@@ -204,6 +204,12 @@ static void run_it_without_a_new_fd(void *unused)
     tw_run(inherited);
 }
 
+static void start_without_a_new_fd(void *unused)
+{
+    (void)unused;
+    tw_call_soon(inherited, stop, inherited);
+}
+
 Test(owner, a_child_process_must_ask_for_its_own_fd)
 {
     inherited = loop_new();
@@ -213,6 +219,8 @@ Test(owner, a_child_process_must_ask_for_its_own_fd)
         return;
     }
     expect_misuse(in_child(run_it_without_a_new_fd, NULL, said, sizeof said),
+                  "a loop with a tw_fd was used after fork");
+    expect_misuse(in_child(start_without_a_new_fd, NULL, said, sizeof said),
                   "a loop with a tw_fd was used after fork");
     loop_free(inherited);
 }

@@ -310,6 +310,25 @@ Test(chunk, compacting_a_full_pool_takes_the_chunks_that_are_kept)
     chunk_pool_free(&pool);
 }
 
+/* What is asked for by touching nothing costs nothing. */
+Test(chunk, slab_of_a_pool_of_millions_is_whole_huge_pages)
+{
+    size_t a_page = PORT_HUGE_PAGE / CHUNK_BYTES;
+    begin(1, 0);
+    size_t first = pool.total, chunks = 32 * 3 * a_page + 5;
+    cr_assert_eq(chunk_pool_reserve(&pool, chunks * CHUNK_ROOM, 1, false), 0);
+    cr_assert_gt(pool.total, chunks);
+    while (pool.total < first + 4 * chunks / 3 && pool.fresh + 1 != pool.fresh_end)
+        chunk_pool_grow(&pool);
+    for (size_t before = pool.total; pool.total == before;)
+        REQUIRE(chunk_pool_grow(&pool));
+    size_t bytes = (pool.newest ? *(size_t *)(void *)&pool.newest->cells[0] : 0);
+    cr_assert_eq(bytes % PORT_HUGE_PAGE, 0u, "%zu bytes", bytes);
+    cr_assert_geq(bytes, 3 * PORT_HUGE_PAGE);
+    chunk_pool_free(&pool);
+    cr_assert_eq(memory.bytes, 0u);
+}
+
 Test(chunk, reserve_of_more_than_can_be_is_refused)
 {
     begin(10, 0);
