@@ -33,6 +33,8 @@ static void set_scratch(struct ready *ready, struct sort_entry *scratch, size_t 
     ready->scratch_room = room;
 }
 
+_Static_assert((READY_BATCH & (READY_BATCH - 1)) == 0, "room doubles up to a batch");
+
 void ready_make_scratch(struct ready *ready, size_t n)
 {
     if (n > READY_BATCH)
@@ -42,8 +44,6 @@ void ready_make_scratch(struct ready *ready, size_t n)
     size_t room = SCRATCH_LEAST;
     while (room < n)
         room *= 2;
-    if (room > READY_BATCH)
-        room = READY_BATCH;
     struct sort_entry *scratch =
         memory_alloc(ready->memory, scratch_bytes(room), sizeof(uint64_t));
     if (scratch)

@@ -70,9 +70,11 @@ static void ids_free(struct ids *ids, struct memory *memory)
     memory_free(memory, ids->spare, ids->slot_count * sizeof *ids->spare);
 }
 
-/* Twice the room, or the first. 0, or -1 if there is no memory. */
+/* Twice the room, or the first. 0, or -1 if there is no memory. None is spare then: a new
+ * one is only given when all are held, and the room grows when half of it are. */
 static int ids_grow(struct ids *ids, struct memory *memory)
 {
+    TW_ASSERT(ids->spare_count == 0);
     if (ids->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
         return -1;
     struct ids grown = {.slot_count = ids->slot_count * 2};
@@ -90,10 +92,7 @@ static int ids_grow(struct ids *ids, struct memory *memory)
         if (ids->slots[i].key != 0)
             *find_slot(&grown, ids->slots[i].key) = ids->slots[i];
     }
-    if (ids->spare_count > 0)
-        memcpy(grown.spare, ids->spare, ids->spare_count * sizeof *grown.spare);
     ids_free(ids, memory);
-    grown.spare_count = ids->spare_count;
     grown.held = ids->held;
     grown.given = ids->given;
     *ids = grown;

@@ -195,9 +195,8 @@ size_t remote_collect_bounded(tw_loop *loop)
 
 size_t remote_begin_run(tw_loop *loop, size_t budget)
 {
-    struct remote *remote = &loop->remote;
-    if (TW_UNLIKELY(remote->running != NULL) && !loop->running)
-        remote_end_callback(loop, NULL);
+    const struct remote *remote = &loop->remote;
+    TW_ASSERT(loop->running || !remote->running); /* every run ends what it has started */
     if (TW_LIKELY(!remote_has_arrivals(loop)))
         return budget;
     if (budget == CALENDAR_UNBOUNDED) {

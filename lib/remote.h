@@ -84,9 +84,8 @@ void remote_collect(tw_loop *loop);
  * Answers how many it has looked at. */
 size_t remote_collect_bounded(tw_loop *loop);
 
-/* A run begins: the same as far as its budget goes, and no callback of an earlier one
- * is still under way. Answers what is left of the budget: 0 if something is still to be
- * taken in. */
+/* A run begins: the same as far as its budget goes. Answers what is left of the budget: 0
+ * if something is still to be taken in. */
 size_t remote_begin_run(tw_loop *loop, size_t budget);
 
 /* The loop's own pending calls have changed, or a call is about to be one of them. */

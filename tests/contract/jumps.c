@@ -335,3 +335,49 @@ Test(jumps, tw_run_forever_is_left_and_runs_again)
     cr_assert_eq(tw_run(the_loop), 1);
     tw_loop_free(the_loop);
 }
+
+/* --------------------------------------------------------------- another stack */
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#include <ucontext.h>
+
+static ucontext_t on_main, on_other;
+
+static void leave_for_main(void *id)
+{
+    record(id);
+    cr_assert_eq(swapcontext(&on_other, &on_main), 0);
+    record(ID(100 + (uintptr_t)id));
+}
+
+static void run_on_other(void)
+{
+    tw_run(the_loop);
+}
+
+/* A callback that switches to a stack further up cannot be told from one that has jumped
+ * there: its run is taken for over, and is, when the callback comes back after all. */
+Test(jumps, callback_that_comes_back_from_another_stack_finds_its_run_over)
+{
+    static char stack[1 << 18];
+
+    the_loop = loop_new();
+    tw_call_soon(the_loop, leave_for_main, ID(1));
+    tw_call_soon(the_loop, record, ID(2));
+    tw_call_at_ns(the_loop, START, record, ID(3));
+    cr_assert_eq(getcontext(&on_other), 0);
+    on_other.uc_stack.ss_sp = stack;
+    on_other.uc_stack.ss_size = sizeof stack;
+    on_other.uc_link = &on_main;
+    makecontext(&on_other, run_on_other, 0);
+    cr_assert_eq(swapcontext(&on_main, &on_other), 0);
+    cr_assert_eq(tw_run(the_loop), 2);
+    tw_call_soon(the_loop, record, ID(4));
+    cr_assert_eq(swapcontext(&on_main, &on_other), 0);
+    expect_fired(1, 2, 3, 101);
+    check_loop(the_loop);
+    cr_assert_eq(tw_run(the_loop), 1);
+    expect_fired(1, 2, 3, 101, 4);
+    loop_free(the_loop);
+}
+#endif

@@ -144,3 +144,50 @@ Test(jemalloc, options_of_any_version_are_read_as_tw_loop_new_reads_them)
         tw_loop_free(plain);
     }
 }
+
+/* What the library calls, as the program is linked with --wrap. */
+static bool no_arenas;
+static int blocks_left = -1; /* below 0: as many as are asked for */
+
+int __real_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
+int __wrap_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size);
+void *__real_mallocx(size_t bytes, int flags);
+void *__wrap_mallocx(size_t bytes, int flags);
+
+int __wrap_mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size)
+{
+    if (no_arenas && strcmp(name, "arenas.create") == 0)
+        return EAGAIN;
+    return __real_mallctl(name, old, old_size, new, new_size);
+}
+
+void *__wrap_mallocx(size_t bytes, int flags)
+{
+    if (blocks_left == 0)
+        return NULL;
+    blocks_left -= blocks_left > 0;
+    return __real_mallocx(bytes, flags);
+}
+
+static void expect_no_memory(void)
+{
+    unsigned arena = 12345;
+    errno = 0;
+    cr_assert_null(tw_jemalloc_loop_new(NULL, &arena));
+    cr_assert_eq(errno, ENOMEM);
+}
+
+Test(jemalloc, loop_without_an_arena_or_memory_is_refused_and_leaves_none)
+{
+    unsigned before = next_arena();
+    no_arenas = true;
+    expect_no_memory();
+    no_arenas = false;
+    for (blocks_left = 0; blocks_left < 2; blocks_left++) { /* its own, and the loop's */
+        int left = blocks_left;
+        expect_no_memory();
+        blocks_left = left;
+    }
+    blocks_left = -1;
+    cr_assert_eq(next_arena(), before, "an arena was left");
+}

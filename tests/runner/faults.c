@@ -63,7 +63,77 @@ Test(faults, exhausted_descriptors_are_told_and_got_over)
     loop_free(loop);
 }
 
-#if HAS_FD
+/* Linked with --wrap: what libc brings itself, and cannot be replaced. */
+static int atfork_error;
+
+int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+    return atfork_error ? atfork_error : __real_pthread_atfork(prepare, parent, child);
+}
+
+/* It is not tried again: what a fork would do stays unknown to this process. */
+Test(faults, forks_that_cannot_be_watched_are_told)
+{
+    tw_loop *loop = loop_new();
+    unsigned open = open_descriptors();
+    atfork_error = ENOMEM;
+    for (size_t i = 0; i < 2; i++) {
+        errno = 0;
+        cr_assert_eq(tw_run_forever(loop), -1);
+        cr_assert_eq(errno, ENOMEM);
+        cr_assert_eq(open_descriptors(), open);
+        atfork_error = 0;
+    }
+    size_t calls = 0;
+    tw_call_soon(loop, count, &calls);
+    cr_assert_eq(tw_run(loop), 1);
+    loop_free(loop);
+}
+
+#if !HAS_FD
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+
+/* Takes the place of the C library's in this program. */
+static int fcntl_calls_left = -1; /* below 0: all succeed */
+
+int fcntl(int fd, int command, ...)
+{
+    va_list arguments;
+    va_start(arguments, command);
+    long argument = va_arg(arguments, long);
+    va_end(arguments);
+    if (fcntl_calls_left == 0) {
+        errno = EPERM;
+        return -1;
+    }
+    fcntl_calls_left -= fcntl_calls_left > 0;
+    return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+Test(faults, a_pipe_that_cannot_be_set_up_is_told_and_got_over)
+{
+    tw_loop *loop = loop_new();
+    unsigned open = open_descriptors();
+    for (int succeed = 0; succeed < 6; succeed++) { /* three for each end */
+        fcntl_calls_left = succeed;
+        errno = 0;
+        int result = tw_run_forever(loop), error = errno;
+        fcntl_calls_left = -1;
+        cr_assert_eq(result, -1, "the failure of call %d", succeed + 1);
+        cr_assert_eq(error, EPERM);
+        cr_assert_eq(open_descriptors(), open);
+    }
+    expect_usable(loop);
+    loop_free(loop);
+}
+
+#else
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
