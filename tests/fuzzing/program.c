@@ -70,6 +70,7 @@ struct frame {
     tw_context *own;       /* the loop's own context */
     uint64_t now;          /* what is due by then, it may make */
     uint64_t last_order;   /* what was scheduled later must wait */
+    uint64_t outer_soon;   /* soon_must of the run around it */
     size_t calls, max_calls;
     bool timers_began;
     uint64_t ends;         /* the reading at which it starts no further call */
@@ -826,6 +827,7 @@ static void begin_frame(struct frame *frame, size_t max_calls)
         .own = m.frame ? m.frame->own : m.current,
         .now = m.highest,
         .last_order = m.ledger.last_order,
+        .outer_soon = m.soon_must,
         .max_calls = max_calls,
         .ends = UINT64_MAX,
     };
@@ -863,6 +865,8 @@ static void end_frame(struct frame *frame, size_t calls)
     MUST(m.idle_runs < 100);
     if (left)
         MUST(tw_next_ns(m.loop) <= input_add(m.highest, m.options.slack_ns));
+    if (m.frame)
+        m.soon_must = frame->outer_soon;
 }
 
 enum how { RUN, ADVANCE, RUN_MAX, RUN_FOR };
