@@ -152,12 +152,27 @@ TW_INLINE void take_out(struct calendar *calendar, tw_bare_timer *timer)
 
 /* --------------------------------------------------- starting, moving, stopping */
 
-int calendar_start_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
-                         unsigned node)
+/* Due by the run under way, or in the open tick. */
+static int start_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
+                       unsigned node)
 {
     if (TW_UNLIKELY(!push_fresh(calendar, timer, deadline)))
         return -1;
     calendar_schedule(calendar, timer, deadline, SLOT_FRESH, node);
+    calendar_keep_next(calendar, deadline);
+    return 0;
+}
+
+int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
+                             unsigned node, unsigned slot)
+{
+    if (deadline <= calendar->horizon_ns)
+        return start_fresh(calendar, timer, deadline, node);
+    if (TW_UNLIKELY(slot == WHEEL_ALL_SLOTS))
+        slot = wheel_far_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
+    if (TW_UNLIKELY(!wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, deadline)))
+        return -1;
+    calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
     return 0;
 }

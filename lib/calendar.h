@@ -167,23 +167,40 @@ TW_INLINE void calendar_schedule(struct calendar *calendar, tw_bare_timer *timer
     timer->state_ = (uint16_t)(calendar->tag | node | (slot + 1));
 }
 
-/* calendar_start of what is due by the run under way, or in the open tick. */
-int calendar_start_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
-                         unsigned node);
+/* calendar_start where that takes no more than a cell: within the span, in a slot whose
+ * chunk has room. Else it does nothing, answers false, and says in *slot which slot it
+ * is, if it is one within the span, or WHEEL_ALL_SLOTS. */
+TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
+                                       uint64_t deadline, unsigned node, unsigned *slot)
+{
+    *slot = WHEEL_ALL_SLOTS;
+    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
+        return false;
+    *slot = wheel_near_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
+    if (TW_UNLIKELY(*slot == WHEEL_ALL_SLOTS))
+        return false;
+    struct bucket *bucket = &calendar->wheel.slots[*slot];
+    if (TW_UNLIKELY(bucket_is_full(bucket)))
+        return false;
+    bucket_push_hot(bucket, timer, deadline);
+    calendar_schedule(calendar, timer, deadline, *slot, node);
+    calendar_keep_next(calendar, deadline);
+    return true;
+}
+
+/* calendar_start of anything else. slot: what calendar_start_in_wheel said. */
+int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
+                             unsigned node, unsigned slot);
 
 /* Starts a timer that has no place. node: TIMER_NODE if it is a call's, else 0.
  * 0, or -1 if there is no memory. */
 TW_INLINE int calendar_start(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                              unsigned node)
 {
-    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
-        return calendar_start_fresh(calendar, timer, deadline, node);
-    unsigned slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-    if (TW_UNLIKELY(!wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, deadline)))
-        return -1;
-    calendar_schedule(calendar, timer, deadline, slot, node);
-    calendar_keep_next(calendar, deadline);
-    return 0;
+    unsigned slot;
+    if (TW_LIKELY(calendar_start_in_wheel(calendar, timer, deadline, node, &slot)))
+        return 0;
+    return calendar_start_elsewhere(calendar, timer, deadline, node, slot);
 }
 
 /* The slot of a timer that waits in the wheel with no other flags than these; else

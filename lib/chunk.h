@@ -252,8 +252,8 @@ TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
     if (taken.count == held) {
         taken.emptied = chunk;
         bucket->end = (tw_bare_timer **)(void *)chunk->link;
-        if (bucket->count > 0)
-            chunk_prefetch((struct chunk *)(void *)bucket->end - 1);
+        if (bucket->count > CHUNK_ROOM) /* the one that is the top now was asked for before */
+            chunk_prefetch(chunk_of(bucket->end - 1)->link - 1);
     }
     for (unsigned i = taken.count; i-- > 0;)
         TW_PREFETCH(taken.first[i]);

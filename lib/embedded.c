@@ -11,7 +11,7 @@
  */
 #include "loop.h"
 
-static int fail(int error)
+static TW_NOINLINE int fail(int error)
 {
     errno = error;
     return -1;
@@ -30,14 +30,27 @@ TW_INLINE bool is_active(const tw_bare_timer *timer)
     return timer && timer_placed(timer) && !timer_parked(timer);
 }
 
-TW_INLINE int place(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+/* place where that is more than a cell: see calendar_start_in_wheel. */
+static TW_NOINLINE int place_elsewhere(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns,
+                                       unsigned slot)
 {
-    if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, 0) != 0)) {
+    struct calendar *calendar = &loop->calendar;
+    if (TW_UNLIKELY(calendar_start_elsewhere(calendar, timer, when_ns, 0, slot) != 0)) {
         if (!loop_restarts(loop, timer))
             return fail(ENOMEM);
         timer->state_ = 0;
-        calendar_restart(&loop->calendar, timer, when_ns);
+        calendar_restart(calendar, timer, when_ns);
     }
+    loop->counts.starts++;
+    return 0;
+}
+
+/* Whatever is rare is a last call, so that the rest saves no registers. */
+TW_INLINE int place(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    unsigned slot;
+    if (!calendar_start_in_wheel(&loop->calendar, timer, when_ns, 0, &slot))
+        return place_elsewhere(loop, timer, when_ns, slot);
     loop->counts.starts++;
     return 0;
 }

@@ -129,8 +129,8 @@ TW_INLINE unsigned wheel_slot_at(unsigned level, uint64_t number)
 /* wheel_slot_for a tick beyond the span. */
 unsigned wheel_far_slot_for(const struct wheel *wheel, uint64_t tick);
 
-/* The slot for a tick after the cursor. */
-TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
+/* The slot for a tick after the cursor; WHEEL_ALL_SLOTS: it is beyond the span. */
+TW_INLINE unsigned wheel_near_slot_for(const struct wheel *wheel, uint64_t tick)
 {
     TW_ASSERT(tick > wheel->cursor);
     for (unsigned level = 0; level < TW_LEVELS; level++) {
@@ -139,7 +139,14 @@ TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
         if (number - (wheel->cursor >> shift) < WHEEL_SLOTS)
             return wheel_slot_at(level, number);
     }
-    return wheel_far_slot_for(wheel, tick);
+    return WHEEL_ALL_SLOTS;
+}
+
+/* The slot for a tick after the cursor. */
+TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
+{
+    unsigned slot = wheel_near_slot_for(wheel, tick);
+    return TW_LIKELY(slot < WHEEL_ALL_SLOTS) ? slot : wheel_far_slot_for(wheel, tick);
 }
 
 /* The number of the slot in its level, counted from tick 0: the inverse of the
