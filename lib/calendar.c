@@ -119,15 +119,23 @@ static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t
     return bucket_push(&calendar->cells, &calendar->ready.fresh, timer, deadline);
 }
 
-/* Puts a timer without a place into this slot, which it names already. */
+/* Puts a timer without a place into this slot of the wheel, which it names already. */
+TW_INLINE void put_in_wheel(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
+{
+    struct bucket *bucket = &calendar->wheel.slots[slot];
+    if (TW_LIKELY(!bucket_is_full(bucket)))
+        bucket_push_hot(bucket, timer, timer->deadline_);
+    else if (TW_UNLIKELY(!wheel_insert_with_chunk(&calendar->wheel, &calendar->cells, slot, timer,
+                                                  timer->deadline_)))
+        spill(calendar, timer);
+}
+
+/* The same for any slot. */
 TW_INLINE void put(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
 {
-    bool done;
     if (TW_LIKELY(slot < WHEEL_ALL_SLOTS))
-        done = wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, timer->deadline_);
-    else
-        done = push_fresh(calendar, timer, timer->deadline_);
-    if (TW_UNLIKELY(!done))
+        put_in_wheel(calendar, timer, slot);
+    else if (!push_fresh(calendar, timer, timer->deadline_))
         spill(calendar, timer);
 }
 
@@ -255,7 +263,7 @@ TW_INLINE bool settle(struct calendar *calendar, tw_bare_timer *timer)
     }
     unsigned slot = wheel_slot_for(&calendar->wheel, timer->deadline_ >> calendar->tick_shift);
     timer_set_slot(timer, slot);
-    put(calendar, timer, slot);
+    put_in_wheel(calendar, timer, slot);
     return true;
 }
 
