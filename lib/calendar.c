@@ -293,7 +293,9 @@ static bool move_closer(struct calendar *calendar, unsigned slot, uint64_t share
             return false;
         size_t limit = share < calendar->budget ? (size_t)share : calendar->budget;
         struct cells taken = wheel_take(&calendar->wheel, slot, limit);
+        cells_ask_downwards(&taken);
         for (unsigned i = taken.count; i-- > 0;) {
+            cells_ask(&taken, i - CELLS_AHEAD); /* a large number where there is none */
             expect_intact(calendar, taken.first[i], &taken.first[i]);
             calendar->moved += settle(calendar, taken.first[i]);
         }
@@ -356,7 +358,9 @@ static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t
         if (TW_UNLIKELY(calendar->budget == 0) && read + CHUNK_ROOM > room)
             break;
         struct cells taken = bucket_take(bucket, CHUNK_ROOM);
+        cells_ask_downwards(&taken);
         for (unsigned i = taken.count; i-- > 0;) {
+            cells_ask(&taken, i - CELLS_AHEAD);
             tw_bare_timer *timer = taken.first[i];
             expect_intact(calendar, timer, &taken.first[i]);
             if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
@@ -431,7 +435,9 @@ static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *buc
     struct cells taken = bucket_take(bucket, CHUNK_ROOM);
     unsigned n = 0;
     with_least[0] = 0; /* not after any key: the search ends there */
+    cells_ask_upwards(&taken);
     for (unsigned i = 0; i < taken.count; i++) {
+        cells_ask(&taken, i + CELLS_AHEAD);
         tw_bare_timer *timer = taken.first[i];
         expect_intact(calendar, timer, &taken.first[i]);
         if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {

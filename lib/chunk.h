@@ -235,9 +235,19 @@ struct cells {
     struct chunk *emptied;     /* their chunk, if they were all it held: to be given back */
 };
 
-/* Takes up to `limit` of the topmost cells out, and asks for their timers, so that
- * all the misses overlap. The cells stay readable until their chunk is given
- * back or pushed to. */
+/* How many cells ahead of the one that is read its timer is asked for. A whole chunk's
+ * timers at once are too many misses: a processor lets go of those it has no room for. */
+#define CELLS_AHEAD 8
+
+/* Asks for the timer of this cell, if there is one. */
+TW_INLINE void cells_ask(const struct cells *cells, unsigned at)
+{
+    if (at < cells->count)
+        TW_PREFETCH(cells->first[at]);
+}
+
+/* Takes up to `limit` of the topmost cells out. The cells stay readable until their
+ * chunk is given back or pushed to. */
 TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
 {
     struct cells taken = {0};
@@ -255,9 +265,21 @@ TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
         if (bucket->count > CHUNK_ROOM) /* the one that is the top now was asked for before */
             chunk_prefetch(chunk_of(bucket->end - 1)->link - 1);
     }
-    for (unsigned i = taken.count; i-- > 0;)
-        TW_PREFETCH(taken.first[i]);
     return taken;
+}
+
+/* For reading them from the first up, and from the last down: asks for the timers that
+ * cells_ask will not be told of. */
+TW_INLINE void cells_ask_upwards(const struct cells *cells)
+{
+    for (unsigned i = 0; i < CELLS_AHEAD && i < cells->count; i++)
+        TW_PREFETCH(cells->first[i]);
+}
+
+TW_INLINE void cells_ask_downwards(const struct cells *cells)
+{
+    for (unsigned i = 0; i < CELLS_AHEAD && i < cells->count; i++)
+        TW_PREFETCH(cells->first[cells->count - 1 - i]);
 }
 
 /* -------------------------------------------------------------------- queue */
