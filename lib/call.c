@@ -43,7 +43,7 @@ tw_context *tw_context_set(tw_loop *loop, tw_context *context)
 
 /* ------------------------------------------------------------------- starting */
 
-static bool refuse(void)
+static TW_NOINLINE bool refuse(void)
 {
     errno = EINVAL;
     return false;
@@ -123,13 +123,40 @@ static TW_NOINLINE tw_handle start_guarded_call(tw_loop *loop, uint64_t when_ns,
     return handle;
 }
 
-static tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
-                            tw_callback *callback, void *arg, tw_context *context)
+static TW_NOINLINE tw_handle start_call_elsewhere(tw_loop *loop, uint64_t when_ns,
+                                                  uint64_t interval_ns, tw_callback *callback,
+                                                  void *arg, tw_context *context)
 {
-    TW_ASSERT_OWNED(loop);
     if (TW_UNLIKELY(loop->guarded))
         return start_guarded_call(loop, when_ns, interval_ns, callback, arg, context);
     return place_call(loop, when_ns, interval_ns, callback, arg, context);
+}
+
+static TW_NOINLINE tw_handle handle_with_context(tw_loop *loop, struct node *node)
+{
+    context_retain(loop, node->context);
+    return pool_handle(node);
+}
+
+/* The common case, a node without a place that needs no more than a cell, stands here,
+ * and what is rare is called last: so no registers are saved. */
+TW_INLINE tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
+                               tw_callback *callback, void *arg, tw_context *context)
+{
+    TW_ASSERT_OWNED(loop);
+    struct node *node = loop->pool.free;
+    unsigned slot;
+    if (!node || loop->guarded || timer_placed(&node->timer.bare_) ||
+        !calendar_start_in_wheel(&loop->calendar, &node->timer.bare_, when_ns, TIMER_NODE, &slot))
+        return start_call_elsewhere(loop, when_ns, interval_ns, callback, arg, context);
+    pool_take_first(&loop->pool);
+    node->timer.callback_ = callback;
+    node->timer.arg_ = arg;
+    node->interval_ns = interval_ns;
+    node->context = context ? context : loop->context;
+    loop->counts.starts++;
+    TW_ASSERT_SOUND(loop);
+    return node->context ? handle_with_context(loop, node) : pool_handle(node);
 }
 
 TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *arg)

@@ -5,7 +5,7 @@
 void pool_init(struct pool *pool, struct memory *memory, unsigned number)
 {
     /* The golden ratio's multiples lie as far apart as so many numbers can. */
-    uint32_t generation = (uint32_t)number * 0x9E3779B1u & 0x7FFFFFFEu;
+    uint32_t generation = ((uint32_t)number * 0x9E3779B1u & 0x7FFFFFFEu) | 2; /* 0: retired */
     *pool = (struct pool){.memory = memory, .first_generation = generation};
 }
 
@@ -192,19 +192,28 @@ void pool_trim(struct pool *pool)
     cut_directory(pool);
 }
 
-struct node *pool_take_fresh(struct pool *pool)
+/* Nodes that become free ones together, before they are taken for the first time: slabs
+ * are of whole batches. */
+#define POOL_FRESH 16
+
+int pool_make_free(struct pool *pool)
 {
     if (pool->used == pool->room + pool->missing) {
         if (pool_add_slab(pool, false) != 0)
-            return NULL;
-        struct node *node = pool->free;
-        if (node) { /* a slab was made again */
-            pool->free = node->next;
-            return node;
-        }
+            return -1;
+        if (pool->free) /* a slab was made again */
+            return 0;
     }
-    uint32_t index = pool->used++;
-    struct node *node = pool_at(pool, index);
-    *node = (struct node){.index = index, .generation = pool->first_generation};
-    return node;
+    uint32_t index = pool->used, batch = POOL_FRESH - index % POOL_FRESH;
+    struct node *nodes = pool_at(pool, index);
+    for (uint32_t i = batch; i-- > 0;) {
+        struct node *node = &nodes[i]; /* the rest is written when it is taken */
+        node->timer.bare_.state_ = 0;
+        node->index = index + i;
+        node->generation = pool->first_generation;
+        node->next = pool->free;
+        pool->free = node;
+    }
+    pool->used += batch;
+    return 0;
 }

@@ -37,7 +37,7 @@ struct pool {
     struct node **slabs;        /* NULL: it was given back */
     unsigned slab_count;
     unsigned directory;         /* entries there is room for in `slabs` */
-    uint32_t used;              /* nodes ever taken: the next index */
+    uint32_t used;              /* nodes that have been free or taken: the next index */
     uint32_t missing;           /* of them are in slabs that were given back: whole ones */
     uint32_t room;              /* nodes in all slabs that there are */
     uint32_t taken;             /* nodes in use now */
@@ -59,8 +59,8 @@ int pool_reserve(struct pool *pool, size_t nodes, bool touch);
  * leads to. O(nodes). */
 void pool_trim(struct pool *pool);
 
-/* A node that was never taken; NULL: there is no memory. */
-struct node *pool_take_fresh(struct pool *pool);
+/* Makes nodes that were never taken free ones. 0, or -1 if there is no memory. */
+int pool_make_free(struct pool *pool);
 
 /* The rest is inline: every call by handle comes through here. */
 
@@ -85,18 +85,23 @@ TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
     return TW_LIKELY(slab != NULL) ? &slab[shifted - ((uint64_t)1 << bits)] : NULL;
 }
 
-/* A node of an odd generation, or NULL if there is no memory. Its timer may
- * still have a cell, and is parked then. */
-TW_INLINE struct node *pool_take(struct pool *pool)
+/* Takes the first of the free ones, of which there is one: a node of an odd generation.
+ * Its timer may still have a cell, and is parked then. */
+TW_INLINE struct node *pool_take_first(struct pool *pool)
 {
     struct node *node = pool->free;
-    if (TW_LIKELY(node != NULL))
-        pool->free = node->next;
-    else if (!(node = pool_take_fresh(pool)))
-        return NULL;
+    pool->free = node->next;
     node->generation++;
     pool->taken++;
     return node;
+}
+
+/* The same, of fresh ones where none is free. NULL: there is no memory. */
+TW_INLINE struct node *pool_take(struct pool *pool)
+{
+    if (TW_UNLIKELY(!pool->free) && pool_make_free(pool) != 0)
+        return NULL;
+    return pool_take_first(pool);
 }
 
 /* The handle it was known by is stale from here on. */
