@@ -62,6 +62,18 @@
  *                freed: do that soon, on the same thread, and from the function that
  *                called the run or from one of those that called it. Anything
  *                deeper in the stack is taken for a callback, and refused.
+ *                A jump out of a nested run (options.nested), to the callback that has
+ *                begun it, is heard of when that callback returns; until then the context
+ *                of the call that was left is current. Of several nested runs that one
+ *                jump leaves, only the innermost has its context left and released.
+ *     Stacks     A callback returns on the stack that it was called on, before the loop is
+ *                run again: one that serves a coroutine resumes it, and returns when that
+ *                waits. Where a coroutine runs the loop, and a callback in there suspends
+ *                it, the next run elsewhere is refused with EBUSY (or is a nested one),
+ *                or, if its stack is at higher addresses, the one that was
+ *                suspended is taken for one that was left: when it is resumed, it makes no
+ *                further calls, unless it is resumed from a callback. Nothing is lost, or
+ *                made twice.
  *     Hooks      options.on_slow, options.on_drop and a context's enter, leave and
  *                release may use the loop as a callback may. In the allocator's
  *                hooks, a context's retain and a recorder's write nothing of the
@@ -417,7 +429,7 @@ TW_API tw_handle tw_call_at_threadsafe(tw_loop *loop, double when, tw_callback *
 TW_API tw_handle tw_call_at_threadsafe_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback,
                                           void *arg);
 
-/* Cancels such a call, from any thread. true: the callback will not start, and the
+/* Cancels a call that was started from any thread, from any thread. true: the callback will not start, and the
  * library does not touch arg any more, which may be freed at once. false: it has
  * started (and may be running), or has run, or was cancelled or dropped; or, with EINVAL,
  * the handle is none that a call above gives. Of several cancels of one call, one
@@ -536,11 +548,12 @@ TW_API uint64_t tw_timer_when_ns(const tw_timer *timer);
 
 /* ------------------------------------------------------------- bare timers
  *
- * For hosts whose timers all end in one function of theirs, which finds the struct
- * around the timer by itself: the first 24 bytes of a tw_timer, without callback and
+ * Starts a bare timer, or moves it if it is active, as tw_timer_start_later_ns and _at_ns
+ * do. It is for hosts whose timers all end in one function of theirs, which finds the
+ * struct around the timer by itself: the first 24 bytes of a tw_timer, without callback and
  * argument. A loop made with options.on_bare takes them as its only embedded timers
- * (a tw_timer there is EINVAL, and so is a bare one on any other loop); calls by
- * handle it takes as ever. With its cell a bare timer costs 32.3 bytes.
+ * (a tw_timer there is EINVAL, and so is a bare one on any other loop, wherever it is
+ * active); calls by handle it takes as ever. With its cell a bare timer costs 32.3 bytes.
  *
  *     struct connection { tw_bare_timer idle; int fd; };
  *     static void on_bare(void *hook_arg, tw_bare_timer *timer)
@@ -553,7 +566,9 @@ TW_API uint64_t tw_timer_when_ns(const tw_timer *timer);
 TW_API int tw_bare_start_later_ns(tw_loop *loop, tw_bare_timer *timer, uint64_t delay_ns);
 TW_API int tw_bare_start_at_ns(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns);
 
-/* Stops it. Returns whether it was active: it would have fired, and now never will. */
+/* Stops a bare timer, parks it, or looks at it, as the tw_timer_... twins do.
+ * Returns, from tw_bare_stop, whether it was active: it would have fired, and now never
+ * will. EINVAL on a loop without options.on_bare. */
 TW_API bool tw_bare_stop(tw_loop *loop, tw_bare_timer *timer);
 TW_API void tw_bare_park(tw_loop *loop, tw_bare_timer *timer);
 TW_API bool tw_bare_active(const tw_bare_timer *timer);

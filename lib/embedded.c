@@ -75,10 +75,10 @@ TW_INLINE int start_unplaced(tw_loop *loop, tw_bare_timer *timer, uint64_t when_
 }
 
 /* Moves a timer that has a place, parked or not, wherever to. */
-static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     if (TW_UNLIKELY(!calendar_owns(&loop->calendar, timer)))
-        return fail(EBUSY);
+        return fail(is_kind(loop, bare) ? EBUSY : EINVAL);
     if (!loop_may_change(loop))
         return -1;
     bool parked = timer_parked(timer);
@@ -91,12 +91,22 @@ static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_n
 }
 
 /* Starts or moves a timer that has a place, but an active one that moves further out. */
-static TW_NOINLINE int restart(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+TW_INLINE int restart(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     /* A parked one: the timeout of the next request. */
     if (TW_LIKELY(!loop->guarded) && calendar_unpark(&loop->calendar, timer, when_ns, 0))
         return 0;
-    return move(loop, timer, when_ns);
+    return move(loop, timer, when_ns, bare);
+}
+
+static TW_NOINLINE int restart_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    return restart(loop, timer, when_ns, false);
+}
+
+static TW_NOINLINE int restart_bare(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    return restart(loop, timer, when_ns, true);
 }
 
 static TW_NOINLINE int start_unplaced_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
@@ -115,7 +125,8 @@ TW_INLINE int start_at(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bo
     int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
     if (!calendar_push_back(&loop->calendar, timer, when_ns, 0))
-        result = timer_placed(timer) ? restart(loop, timer, when_ns)
+        result = timer_placed(timer) ? bare ? restart_bare(loop, timer, when_ns)
+                                            : restart_timer(loop, timer, when_ns)
                  : bare              ? start_unplaced_bare(loop, timer, when_ns)
                                      : start_unplaced_timer(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);

@@ -49,6 +49,15 @@ static void leave_context(struct run_state *run)
     context_release(held);
 }
 
+/* A callback has jumped out of a run that it had begun: so the call that was left there
+ * is over. (Without options.nested it was no such run but one on another stack, which
+ * may still go on.) */
+static TW_COLD void leave_nested_context(tw_loop *loop)
+{
+    if (loop->nested && loop->run.held)
+        leave_context(&loop->run);
+}
+
 /* Calls inside a context, and releases the reference to it; NULL is one too. The
  * loop's own is current again afterwards, whatever the callback has set. What is
  * written down here is for the case that the callback does not return. */
@@ -66,7 +75,10 @@ static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, v
     if (ops->enter)
         ops->enter(context);
     loop->run.entered = context;
+    const char *frame = loop->run.frame;
     call(loop, callback, arg);
+    if (TW_UNLIKELY(loop->run.frame != frame))
+        leave_nested_context(loop);
     loop->run.entered = NULL;
     if (ops->leave)
         ops->leave(context);
@@ -199,11 +211,13 @@ static TW_COLD void come_back(tw_loop *loop, struct run *run)
 {
     run->interrupted = true;
     run->runs = loop->runs;
-    if (!loop->running)
+    if (!loop->running) {
         run->max_calls = run->calls;
-    else if (loop->run.frame != run->frame)
+    } else if (loop->run.frame != run->frame) {
+        leave_nested_context(loop);
         loop->run = (struct run_state){.frame = run->frame, .outermost = loop->run.outermost,
                                        .outside = loop->run.outside};
+    }
 }
 
 /* A call was made. */

@@ -195,3 +195,29 @@ Test(bare, slow_hook_is_told_with_the_timer)
     cr_assert_eq(slow_arg, (const void *)&timer);
     loop_free(loop);
 }
+
+/* Also if it is active on one that takes it. */
+Test(bare, active_one_is_refused_on_a_loop_of_the_other_kind_and_stays_where_it_is)
+{
+    begin();
+    tw_loop *other = loop_new();
+    tw_timer timer = TW_TIMER_INIT(record, ID(1));
+    cr_assert_eq(tw_bare_start_later_ns(loop, &connections[0].idle, SECOND), 0);
+    cr_assert_eq(tw_timer_start_later_ns(other, &timer, SECOND), 0);
+    for (int parked = 0; parked < 2; parked++) {
+        errno = 0;
+        cr_assert_eq(tw_bare_start_later_ns(other, &connections[0].idle, MINUTE), -1);
+        cr_assert_eq(errno, EINVAL);
+        errno = 0;
+        cr_assert_eq(tw_timer_start_later_ns(loop, &timer, MINUTE), -1);
+        cr_assert_eq(errno, EINVAL);
+        tw_bare_park(loop, &connections[0].idle);
+        tw_timer_park(other, &timer);
+    }
+    cr_assert_eq(tw_bare_start_later_ns(loop, &connections[0].idle, SECOND), 0);
+    cr_assert_eq(tw_timer_start_later_ns(other, &timer, SECOND), 0);
+    cr_assert_eq(run_at(loop, START + SECOND), 1);
+    cr_assert_eq(run_at(other, START + SECOND), 1);
+    tw_loop_free(other);
+    end();
+}

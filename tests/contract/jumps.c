@@ -380,4 +380,33 @@ Test(jumps, callback_that_comes_back_from_another_stack_finds_its_run_over)
     expect_fired(1, 2, 3, 101, 4);
     loop_free(the_loop);
 }
+
+static void come_back_from_a_callback(void *id)
+{
+    record(id);
+    cr_assert_eq(swapcontext(&on_main, &on_other), 0);
+}
+
+/* Then its run goes on inside the other one. */
+Test(jumps, callback_that_is_resumed_from_one_of_another_run_loses_nothing)
+{
+    static char stack[1 << 18];
+
+    the_loop = loop_new();
+    tw_call_soon(the_loop, leave_for_main, ID(1));
+    tw_call_soon(the_loop, record, ID(2));
+    tw_call_at_ns(the_loop, START, record, ID(3));
+    cr_assert_eq(getcontext(&on_other), 0);
+    on_other.uc_stack.ss_sp = stack;
+    on_other.uc_stack.ss_size = sizeof stack;
+    on_other.uc_link = &on_main;
+    makecontext(&on_other, run_on_other, 0);
+    cr_assert_eq(swapcontext(&on_main, &on_other), 0);
+    tw_call_soon(the_loop, come_back_from_a_callback, ID(5));
+    tw_call_soon(the_loop, record, ID(6));
+    tw_run(the_loop);
+    expect_fired(1, 2, 5, 101, 3, 6);
+    check_loop(the_loop);
+    loop_free(the_loop);
+}
 #endif

@@ -358,6 +358,36 @@ Test(nested, jump_out_of_one_leaves_the_outer_run_its_own)
     loop_free(the_loop);
 }
 
+static void catch_and_return(void *id)
+{
+    record(id);
+    if (setjmp(back) == 0) {
+        tw_run_max(the_loop, 1);
+    }
+}
+
+/* Both when the callback that caught the jump has one of its own, and when not. */
+Test(nested, context_of_a_call_that_a_jump_has_left_is_left_and_released)
+{
+    static const tw_context_ops ops = {retain, release, enter, leave};
+
+    for (int own = 0; own < 2; own++) {
+        tw_context left = {&ops}, catching = {&ops};
+        forget_fired();
+        the_loop = nesting_loop();
+        tw_call_at_in(the_loop, 0.0, catch_and_return, ID(1), own ? &catching : NULL);
+        tw_call_at_in(the_loop, 0.0, jump, ID(2), &left);
+        tw_call_at_ns(the_loop, 3, record, ID(3));
+        cr_assert_eq(tw_run(the_loop), 2);
+        expect_fired(1, 2, 3);
+        cr_assert_eq(references, 0);
+        cr_assert_eq(inside, 0);
+        cr_assert_null(tw_context_current(the_loop));
+        check_loop(the_loop);
+        loop_free(the_loop);
+    }
+}
+
 /* --------------------------------------------------------- whatever may happen */
 
 /* Runs under way: the last call each has made, and what it may make. */

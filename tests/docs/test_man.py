@@ -48,6 +48,14 @@ class Pages(unittest.TestCase):
                 self.assertRegex(head, rf"\b{name}\b")
                 self.assertIn(f"{name}(", text)
 
+    def test_what_is_said_of_each_beside_its_name_stands_alone(self):
+        """man -k shows that line, and no other."""
+        for path in self.pages.values():
+            said = re.search(r"^\.SH NAME\n.*? \\- (.*)", path.read_text(), re.M)
+            if said:
+                with self.subTest(path.stem):
+                    self.assertNotRegex(said.group(1), r"^for |^\w+ it$|\bsuch a\b")
+
     def test_structs_that_callers_fill_have_pages(self):
         for name in ("tw_options", "tw_stats", "tw_allocator"):
             self.assertIn(name, self.pages)
