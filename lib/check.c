@@ -12,7 +12,7 @@ struct walk {
     size_t active, parked;  /* timers */
     size_t nodes;           /* active timers that are nodes */
     size_t remotes;         /* and those that are calls of other threads */
-    uint64_t earliest;      /* deadline of an active timer, soon calls left aside */
+    uint64_t earliest;      /* deadline of an active timer, soon calls left aside; else BITS_NEVER */
 };
 
 #define CHECK(condition, sentence)                                                                 \
@@ -236,6 +236,8 @@ static const char *check_pool(const struct walk *walk)
 static const char *check_counts(const struct walk *walk)
 {
     const tw_loop *loop = walk->loop;
+    CHECK(walk->calendar->next_ns <= CALENDAR_ASK_AGAIN || walk->calendar->next_ns <= walk->earliest,
+          "C3: the loop would be woken after its earliest deadline");
     CHECK(walk->active == loop_pending(loop), "L1: the count of pending timers is wrong");
     CHECK(walk->remotes == remote_placed(&loop->remote), "X6: calls of other threads are lost");
     CHECK(walk->parked == calendar_parked(walk->calendar), "L2: the count of parked timers is wrong");

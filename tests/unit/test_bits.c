@@ -56,6 +56,16 @@ Test(bits, seconds_around_2_to_63_ns_are_not_early)
     expect_about(18446744072.0, UINT64_C(18446744072000000000));
 }
 
+Test(bits, roundest_of_a_range_from_0_is_0)
+{
+    cr_assert_eq(bits_roundest(0, 0), 0u);
+    cr_assert_eq(bits_roundest(0, UINT64_MAX), 0u);
+    cr_assert_eq(bits_roundest(1, UINT64_MAX), UINT64_C(1) << 63);
+    cr_assert_eq(bits_roundest(1, 1), 1u);
+    cr_assert_eq(bits_roundest(5, 13), 8u);
+    cr_assert_eq(bits_roundest(9, 13), 12u);
+}
+
 Test(bits, decimal_fractions_are_what_they_look_like)
 {
     cr_assert_eq(bits_ns_from_seconds(0.1), 100000000u);

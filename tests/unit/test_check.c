@@ -139,6 +139,24 @@ static uint64_t begin_with_one(void)
     return wheel_start(1, wheel_number(&calendar->wheel, timer_slot(&timer.bare_)));
 }
 
+Test(check, W1_slot_of_no_level_with_cells)
+{
+    begin();
+    for (unsigned slot = TW_LEVELS * WHEEL_SLOTS; slot < WHEEL_NEAR_SLOTS; slot++) {
+        calendar->wheel.slots[slot].count++;
+        EXPECT("W1");
+        calendar->wheel.slots[slot].count--;
+    }
+    cr_assert_null(tw_check(loop));
+}
+
+Test(check, W2_time_in_a_tick_with_cells_that_is_not_being_opened)
+{
+    begin();
+    calendar->wheel.cursor = timers[0].bare_.deadline_ >> calendar->tick_shift;
+    EXPECT("W2");
+}
+
 Test(check, W2_time_in_a_slot_with_cells)
 {
     uint64_t start = begin_with_one();
@@ -228,9 +246,44 @@ Test(check, R3_burst_whose_run_is_not_ended)
     EXPECT("R3");
 }
 
-Test(check, C4_spilled_timers_out_of_order)
+Test(check, R3_run_without_a_cell)
 {
-    static tw_timer spilled[2];
+    begin_with_runs();
+    calendar->ready.runs[1].queue.count = 0;
+    EXPECT("R3");
+}
+
+Test(check, R3_runs_that_are_no_heap)
+{
+    begin_with_runs();
+    struct ready_run *runs = calendar->ready.runs;
+    struct ready_run before = runs[1];
+    runs[1].deadline = runs[0].deadline - 1;
+    EXPECT("R3");
+    runs[1].deadline = runs[0].deadline;
+    runs[1].sequence = runs[0].sequence - TIMER_SEQUENCE_ONE;
+    EXPECT("R3");
+    runs[1].sequence = runs[0].sequence;
+    EXPECT("R2"); /* in order, but not by its own first timer */
+    runs[1] = before;
+    cr_assert_null(tw_check(loop));
+}
+
+Test(check, C3_deadline_before_that_which_is_slept_for)
+{
+    begin();
+    (void)tw_next_ns(loop); /* there are soon calls: the timers' own is not worked out */
+    (void)calendar_next_ns(calendar);
+    cr_assert_null(tw_check(loop));
+    calendar->next_ns++;
+    EXPECT("C3");
+}
+
+static tw_timer spilled[2];
+
+/* Two timers in the list, the later one first. */
+static void begin_with_spilled(void)
+{
     begin();
     for (int i = 0; i < 2; i++) {
         tw_timer_init(&spilled[i], nothing, NULL);
@@ -240,7 +293,30 @@ Test(check, C4_spilled_timers_out_of_order)
     }
     calendar->spill = &spilled[0].bare_;
     spilled[0].bare_.place_ = &spilled[1];
+    spilled[1].bare_.place_ = NULL;
+}
+
+Test(check, C4_spilled_timers_out_of_order)
+{
+    begin_with_spilled();
     EXPECT("C4");
+}
+
+Test(check, C2_spilled_timer_that_is_parked)
+{
+    begin_with_spilled();
+    spilled[0].bare_.state_ |= TIMER_PARKED;
+    EXPECT("C2");
+}
+
+Test(check, T1_T2_spilled_timer_that_says_otherwise)
+{
+    begin_with_spilled();
+    timer_set_slot(&spilled[0].bare_, SLOT_FRESH);
+    EXPECT("T1");
+    timer_set_slot(&spilled[0].bare_, SLOT_SPILL);
+    spilled[0].bare_.state_ ^= 1u << TIMER_TAG_SHIFT;
+    EXPECT("T2");
 }
 
 Test(check, B1_bucket_with_more_cells_than_it_counts)
@@ -250,11 +326,31 @@ Test(check, B1_bucket_with_more_cells_than_it_counts)
     EXPECT("B1");
 }
 
+Test(check, B1_bucket_with_fewer_cells_than_it_counts)
+{
+    begin();
+    calendar->ready.fresh.count++;
+    EXPECT("B1");
+}
+
 Test(check, B2_queue_that_does_not_end_at_its_tail)
 {
     begin();
     calendar->soon.count--;
     EXPECT("B2");
+    calendar->soon.count += 2;
+    EXPECT("B2");
+}
+
+Test(check, T1_T4_timer_in_a_queue_that_says_otherwise)
+{
+    begin();
+    tw_bare_timer *timer = first_soon();
+    timer_set_slot(timer, SLOT_RUN);
+    EXPECT("T1");
+    timer_set_slot(timer, SLOT_SOON);
+    timer->place_ = &calendar->soon;
+    EXPECT("T4");
 }
 
 Test(check, B4_timer_due_before_its_bucket_says)
@@ -325,4 +421,30 @@ Test(check, L2_wrong_count_of_parked_timers)
     begin();
     calendar->park_ends++;
     EXPECT("L2");
+}
+
+Test(check, L3_wrong_count_of_soon_calls)
+{
+    begin();
+    calendar->soon_pending++;
+    EXPECT("L3");
+}
+
+Test(check, X6_wrong_count_of_calls_of_other_threads)
+{
+    begin();
+    cr_assert_neq(tw_call_at_threadsafe_ns(loop, now + 5 * 1024, nothing, NULL), 0u);
+    remote_collect(loop);
+    cr_assert_null(tw_check(loop));
+    loop->remote.placed++;
+    EXPECT("X6");
+}
+
+Test(check, locked_loop_cannot_be_told)
+{
+    begin();
+    loop_lock(loop);
+    cr_assert_not_null(tw_check(loop));
+    loop_unlock(loop);
+    cr_assert_null(tw_check(loop));
 }
