@@ -12,7 +12,7 @@ static unsigned remote_slab_of(uint32_t index, uint32_t *at)
 {
     uint32_t shifted = index + ((uint32_t)1 << REMOTE_FIRST_BITS);
     unsigned bits = bits_width(shifted) - 1;
-    *at = shifted - ((uint32_t)1 << bits);
+    *at = shifted - ((uint32_t)1 << bits); /* NOLINT: an index has 31 bits, so there is one */
     return bits - REMOTE_FIRST_BITS;
 }
 

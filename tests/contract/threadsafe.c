@@ -518,6 +518,39 @@ Test(threadsafe, tw_cancel_all_hands_them_over_and_goes_on)
     loop_free(the_loop);
 }
 
+static size_t handed_over;
+
+/* Two for one: the second has a node that is looked at after this one. */
+static void drop_and_start(void *hook_arg, tw_callback *callback, void *arg)
+{
+    (void)hook_arg, (void)callback, (void)arg;
+    handed_over++;
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_neq(tw_call_later_threadsafe_ns(the_loop, MS, record, ID(1)), 0);
+    }
+    tw_next_ns(the_loop); /* takes them in */
+}
+
+Test(threadsafe, what_on_drop_starts_stays)
+{
+    tw_options options = test_options();
+    options.on_drop = drop_and_start;
+    the_loop = loop_with(&options);
+    tw_handle handles[6];
+    for (size_t i = 0; i < 6; i++) {
+        handles[i] = tw_call_later_threadsafe_ns(the_loop, MS, record, ID(0));
+    }
+    for (size_t i = 3; i < 6; i++) { /* whose nodes are the next to be taken */
+        tw_cancel(the_loop, handles[i]);
+    }
+    cr_assert_eq(tw_cancel_all(the_loop), 3);
+    cr_assert_eq(handed_over, 3);
+    cr_assert_eq(tw_pending_count(the_loop), 6);
+    cr_assert_eq(run_at(the_loop, START + MS), 6);
+    expect_fired(1, 1, 1, 1, 1, 1);
+    loop_free(the_loop);
+}
+
 /* ----------------------------------------------------------------------- dropping */
 
 static size_t dropped;
