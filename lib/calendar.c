@@ -160,25 +160,13 @@ TW_INLINE void take_out(struct calendar *calendar, tw_bare_timer *timer)
 
 /* --------------------------------------------------- starting, moving, stopping */
 
-/* Due by the run under way, or in the open tick. */
-static int start_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
-                       unsigned node)
-{
-    if (TW_UNLIKELY(!push_fresh(calendar, timer, deadline)))
-        return -1;
-    calendar_schedule(calendar, timer, deadline, SLOT_FRESH, node);
-    calendar_keep_next(calendar, deadline);
-    return 0;
-}
-
 int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                              unsigned node, unsigned slot)
 {
-    if (deadline <= calendar->horizon_ns)
-        return start_fresh(calendar, timer, deadline, node);
-    if (TW_UNLIKELY(slot == WHEEL_ALL_SLOTS))
-        slot = wheel_far_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-    if (TW_UNLIKELY(!wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, deadline)))
+    bool done = slot == SLOT_FRESH
+                    ? push_fresh(calendar, timer, deadline)
+                    : wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, deadline);
+    if (TW_UNLIKELY(!done))
         return -1;
     calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
@@ -195,11 +183,13 @@ void calendar_restart(struct calendar *calendar, tw_bare_timer *timer, uint64_t 
 
 int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns)
 {
-    if (TW_UNLIKELY(!queue_push(&calendar->cells, &calendar->soon, timer)))
-        return -1;
-    calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
-    calendar->soon_pending++;
-    calendar->pass_ns = 0;
+    if (chunk_ends_at(calendar->soon.tail)) {
+        struct chunk *chunk = chunk_take(&calendar->cells);
+        if (!chunk)
+            return -1;
+        queue_extend(&calendar->soon, chunk);
+    }
+    calendar_start_soon_hot(calendar, timer, now_ns);
     return 0;
 }
 
@@ -656,11 +646,8 @@ tw_bare_timer *calendar_skip_soon(struct calendar *calendar, size_t limit)
 tw_bare_timer *calendar_next_soon(struct calendar *calendar)
 {
     tw_bare_timer *timer = queue_first(&calendar->cells, &calendar->soon);
-    if (timer) {
-        queue_pop(&calendar->cells, &calendar->soon);
-        calendar->soon_pending--;
-        timer_set_unplaced(timer);
-    }
+    if (timer)
+        calendar_take_soon(calendar);
     return timer;
 }
 

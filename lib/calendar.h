@@ -117,10 +117,6 @@ int calendar_reserve(struct calendar *calendar, size_t timers);
 /* Gives back all memory that what is pending does not need. */
 void calendar_trim(struct calendar *calendar);
 
-/* Starts a timer that has no place among the soon calls. 0, or -1 if there is no
- * memory. */
-int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns);
-
 /* Moves a timer that has a place, parked or not. It never fails. */
 void calendar_move(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline);
 
@@ -167,18 +163,16 @@ TW_INLINE void calendar_schedule(struct calendar *calendar, tw_bare_timer *timer
     timer->state_ = (uint16_t)(calendar->tag | node | (slot + 1));
 }
 
-/* calendar_start where that takes no more than a cell: within the span, in a slot whose
- * chunk has room. Else it does nothing, answers false, and says in *slot which slot it
- * is, if it is one within the span, or WHEEL_ALL_SLOTS. */
+/* calendar_start where that takes no more than a cell: in a slot whose chunk has room.
+ * Else it does nothing, answers false, and says in *slot which slot it is, if not one
+ * of the open tick. */
 TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
                                        uint64_t deadline, unsigned node, unsigned *slot)
 {
-    *slot = WHEEL_ALL_SLOTS;
+    *slot = SLOT_FRESH;
     if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
         return false;
-    *slot = wheel_near_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-    if (TW_UNLIKELY(*slot == WHEEL_ALL_SLOTS))
-        return false;
+    *slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
     struct bucket *bucket = &calendar->wheel.slots[*slot];
     if (TW_UNLIKELY(bucket_is_full(bucket)))
         return false;
@@ -188,7 +182,7 @@ TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer 
     return true;
 }
 
-/* calendar_start of anything else. slot: what calendar_start_in_wheel said. */
+/* calendar_start in the slot that calendar_start_in_wheel said. */
 int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                              unsigned node, unsigned slot);
 
@@ -202,6 +196,23 @@ TW_INLINE int calendar_start(struct calendar *calendar, tw_bare_timer *timer, ui
         return 0;
     return calendar_start_elsewhere(calendar, timer, deadline, node, slot);
 }
+
+/* Starts a call's timer that has no place among the soon calls, if there is room in
+ * their last chunk; else it does nothing and answers false. */
+TW_INLINE bool calendar_start_soon_hot(struct calendar *calendar, tw_bare_timer *timer,
+                                       uint64_t now_ns)
+{
+    if (TW_UNLIKELY(chunk_ends_at(calendar->soon.tail)))
+        return false;
+    queue_push_hot(&calendar->soon, timer);
+    calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
+    calendar->soon_pending++;
+    calendar->pass_ns = 0;
+    return true;
+}
+
+/* The same, with a new chunk if need be. 0, or -1 if there is no memory. */
+int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns);
 
 /* The slot of a timer that waits in the wheel with no other flags than these; else
  * WHEEL_ALL_SLOTS or more. `first` is fast_state or still_state: tag and flags
@@ -357,6 +368,13 @@ TW_INLINE tw_bare_timer *calendar_peek_soon(struct calendar *calendar, size_t li
     if (soon->count == 0 || TW_LIKELY(*soon->head != NULL))
         return soon->count > 0 ? *soon->head : NULL;
     return calendar_skip_soon(calendar, limit);
+}
+
+/* Takes out the soon call at the head, which is there. */
+TW_INLINE void calendar_take_soon(struct calendar *calendar)
+{
+    timer_set_unplaced(queue_pop(&calendar->cells, &calendar->soon));
+    calendar->soon_pending--;
 }
 
 /* Takes out the next of the soon calls; NULL: none are left. */

@@ -138,6 +138,20 @@ static TW_NOINLINE tw_handle handle_with_context(tw_loop *loop, struct node *nod
     return pool_handle(node);
 }
 
+/* The first of the free nodes has got its place: it becomes a call. */
+TW_INLINE tw_handle hand_out(tw_loop *loop, struct node *node, tw_callback *callback, void *arg,
+                             uint64_t interval_ns, tw_context *context)
+{
+    pool_take_first(&loop->pool);
+    node->timer.callback_ = callback;
+    node->timer.arg_ = arg;
+    node->interval_ns = interval_ns;
+    node->context = context;
+    loop->counts.starts++;
+    TW_ASSERT_SOUND(loop);
+    return context ? handle_with_context(loop, node) : pool_handle(node);
+}
+
 /* The common case, a node without a place that needs no more than a cell, stands here,
  * and what is rare is called last: so no registers are saved. */
 TW_INLINE tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
@@ -149,14 +163,7 @@ TW_INLINE tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interva
     if (!node || loop->guarded || timer_placed(&node->timer.bare_) ||
         !calendar_start_in_wheel(&loop->calendar, &node->timer.bare_, when_ns, TIMER_NODE, &slot))
         return start_call_elsewhere(loop, when_ns, interval_ns, callback, arg, context);
-    pool_take_first(&loop->pool);
-    node->timer.callback_ = callback;
-    node->timer.arg_ = arg;
-    node->interval_ns = interval_ns;
-    node->context = context ? context : loop->context;
-    loop->counts.starts++;
-    TW_ASSERT_SOUND(loop);
-    return node->context ? handle_with_context(loop, node) : pool_handle(node);
+    return hand_out(loop, node, callback, arg, interval_ns, context ? context : loop->context);
 }
 
 TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *arg)
@@ -185,14 +192,26 @@ static TW_NOINLINE tw_handle start_guarded_soon_call(tw_loop *loop, tw_callback 
     return handle;
 }
 
+static TW_NOINLINE tw_handle start_soon_call_elsewhere(tw_loop *loop, tw_callback *callback,
+                                                       void *arg)
+{
+    if (TW_UNLIKELY(loop->guarded))
+        return start_guarded_soon_call(loop, callback, arg);
+    return place_soon_call(loop, callback, arg);
+}
+
+/* As start_call. */
 tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
 {
     if (!loop || !callback)
         return refuse();
     TW_ASSERT_OWNED(loop);
-    if (TW_UNLIKELY(loop->guarded))
-        return start_guarded_soon_call(loop, callback, arg);
-    return place_soon_call(loop, callback, arg);
+    struct node *node = loop->pool.free;
+    if (!node || loop->guarded || timer_placed(&node->timer.bare_) ||
+        !calendar_start_soon_hot(&loop->calendar, &node->timer.bare_, loop->now_ns))
+        return start_soon_call_elsewhere(loop, callback, arg);
+    loop->soon_last = loop->calendar.sequence;
+    return hand_out(loop, node, callback, arg, 0, loop->context);
 }
 
 tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback, void *arg)
@@ -273,14 +292,6 @@ static struct node *find(const tw_loop *loop, tw_handle handle)
     return pool_find(&loop->pool, handle);
 }
 
-tw_context *call_retire(tw_loop *loop, struct node *node)
-{
-    tw_context *context = node->context;
-    node->timer.arg_ = NULL;
-    pool_give(&loop->pool, node);
-    return context;
-}
-
 bool tw_cancel(tw_loop *loop, tw_handle handle)
 {
     struct node *node = find(loop, handle);
@@ -293,7 +304,7 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
         loop->counts.stops += !calendar_park(&loop->calendar, &node->timer.bare_);
         loop_record(loop, TRACE_STOP, &node->timer.bare_);
     }
-    tw_context *context = call_retire(loop, node);
+    tw_context *context = pool_retire(&loop->pool, node);
     TW_ASSERT_SOUND(loop);
     context_release(context);
     return true;

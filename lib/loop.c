@@ -189,7 +189,7 @@ static void drop_timer(tw_loop *loop, tw_bare_timer *timer)
     tw_context *context = NULL;
     loop_record(loop, TRACE_STOP, timer);
     if (timer_is_node(timer))
-        context = call_retire(loop, pool_node_of(timer));
+        context = pool_retire(&loop->pool, pool_node_of(timer));
     drop(loop, callback, arg);
     context_release(context);
 }

@@ -284,9 +284,4 @@ void check_sound(const tw_loop *loop, const char *file, int line);
 void context_retain(tw_loop *loop, tw_context *context);
 void context_release(tw_context *context);
 
-/* A call that is over, by being run, cancelled or dropped: its node goes back
- * and its handle is stale. Answers its context, whose reference the caller
- * still has to release. */
-tw_context *call_retire(tw_loop *loop, struct node *node);
-
 #endif

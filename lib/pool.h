@@ -117,6 +117,16 @@ TW_INLINE void pool_give(struct pool *pool, struct node *node)
     pool->free = node;
 }
 
+/* The call is over: its node is given back. Answers its context, whose reference the
+ * caller still has to release. */
+TW_INLINE tw_context *pool_retire(struct pool *pool, struct node *node)
+{
+    tw_context *context = node->context;
+    node->timer.arg_ = NULL;
+    pool_give(pool, node);
+    return context;
+}
+
 TW_INLINE struct node *pool_node_of(tw_bare_timer *timer)
 {
     return (struct node *)(void *)timer;

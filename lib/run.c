@@ -58,19 +58,14 @@ static TW_COLD void leave_nested_context(tw_loop *loop)
         leave_context(&loop->run);
 }
 
-/* Calls inside a context, and releases the reference to it; NULL is one too. The
- * loop's own is current again afterwards, whatever the callback has set. What is
- * written down here is for the case that the callback does not return. */
-static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, void *arg)
+/* call_in of a context that has hooks. What is written down here is for the case that
+ * the callback does not return. */
+static TW_NOINLINE void call_inside(tw_loop *loop, tw_context *context, tw_callback *callback,
+                                    void *arg)
 {
-    const tw_context_ops *ops = context ? context->ops : NULL;
+    const tw_context_ops *ops = context->ops;
     tw_context *outer = loop->context;
     loop->context = context;
-    if (TW_LIKELY(!ops)) {
-        call(loop, callback, arg);
-        loop->context = outer;
-        return;
-    }
     loop->run.held = context;
     if (ops->enter)
         ops->enter(context);
@@ -85,6 +80,20 @@ static void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, v
     loop->context = outer;
     loop->run.held = NULL;
     context_release(context);
+}
+
+/* Calls inside a context, and releases the reference to it; NULL is one too. The
+ * loop's own is current again afterwards, whatever the callback has set. */
+TW_INLINE void call_in(tw_loop *loop, tw_context *context, tw_callback *callback, void *arg)
+{
+    if (TW_UNLIKELY(context && context->ops)) {
+        call_inside(loop, context, callback, arg);
+        return;
+    }
+    tw_context *outer = loop->context;
+    loop->context = context;
+    call(loop, callback, arg);
+    loop->context = outer;
 }
 
 /* How many deadlines of a periodic call after this one have passed, and are left
@@ -116,29 +125,32 @@ static TW_NOINLINE bool fire_remote(tw_loop *loop, struct node *node)
     return true;
 }
 
-static bool fire_call(tw_loop *loop, struct node *node)
+static TW_NOINLINE bool fire_periodic(tw_loop *loop, struct node *node)
 {
+    if (remote_owns(node))
+        return fire_remote(loop, node); /* its interval is there to bring it here */
+    /* Pending again before it is called, so that it can cancel itself; with a second
+     * reference, so that its context outlives that. */
+    tw_context *context = node->context;
+    context_retain(loop, context);
+    loop->counts.starts++;
+    uint64_t deadline = node->timer.bare_.deadline_, interval = node->interval_ns;
+    loop->run.left_out = left_out(loop, deadline, interval);
+    deadline += loop->run.left_out * interval;
+    calendar_restart(&loop->calendar, &node->timer.bare_, bits_add_saturated(deadline, interval));
+    loop_record(loop, TRACE_START, &node->timer.bare_);
+    call_in(loop, context, node->timer.callback_, node->timer.arg_);
+    loop->run.left_out = 0;
+    return true;
+}
+
+TW_INLINE bool fire_call(tw_loop *loop, struct node *node)
+{
+    if (TW_UNLIKELY(node->interval_ns != 0))
+        return fire_periodic(loop, node);
     tw_callback *callback = node->timer.callback_;
     void *arg = node->timer.arg_;
-    tw_context *context;
-    if (node->interval_ns != 0) {
-        if (remote_owns(node))
-            return fire_remote(loop, node); /* its interval is there to bring it here */
-        /* Pending again before it is called, so that it can cancel itself; with
-         * a second reference, so that its context outlives that. */
-        context = node->context;
-        context_retain(loop, context);
-        loop->counts.starts++;
-        uint64_t deadline = node->timer.bare_.deadline_, interval = node->interval_ns;
-        loop->run.left_out = left_out(loop, deadline, interval);
-        deadline += loop->run.left_out * interval;
-        calendar_restart(&loop->calendar, &node->timer.bare_, bits_add_saturated(deadline, interval));
-        loop_record(loop, TRACE_START, &node->timer.bare_);
-    } else {
-        context = call_retire(loop, node);
-    }
-    call_in(loop, context, callback, arg);
-    loop->run.left_out = 0;
+    call_in(loop, pool_retire(&loop->pool, node), callback, arg);
     return true;
 }
 
@@ -261,7 +273,8 @@ static void run_soon(tw_loop *loop, struct run *run)
             break;
         if (full(run))
             break;
-        if (fire(loop, calendar_next_soon(calendar)))
+        calendar_take_soon(calendar);
+        if (fire(loop, timer))
             count_call(loop, run);
     }
     bool short_of_one = !timer && calendar->soon_pending > 0;

@@ -24,17 +24,6 @@ void wheel_init(struct wheel *wheel, uint64_t cursor)
         wheel->cascades[level].due = WHEEL_NEVER;
 }
 
-unsigned wheel_far_slot_for(const struct wheel *wheel, uint64_t tick)
-{
-    unsigned level = TW_LEVELS;
-    for (;; level++) {
-        unsigned shift = wheel_shift(level);
-        if ((tick >> shift) - (wheel->cursor >> shift) < FAR_SLOTS)
-            return wheel_slot_at(level, tick >> shift);
-        TW_ASSERT(level + 1 < WHEEL_ALL_LEVELS);
-    }
-}
-
 /* The slot of this number in an upper level has got its first cell. It is looked at
  * when it has become the next slot: nothing is put into it from then on. */
 static void expect_cascade(struct wheel *wheel, unsigned level, uint64_t number)

@@ -126,11 +126,19 @@ TW_INLINE unsigned wheel_slot_at(unsigned level, uint64_t number)
            (unsigned)(number & (FAR_SLOTS - 1));
 }
 
-/* wheel_slot_for a tick beyond the span. */
-unsigned wheel_far_slot_for(const struct wheel *wheel, uint64_t tick);
+/* The lowest of the overflow's levels whose window reaches a tick beyond the span. One
+ * whose slots' width goes into the distance less than FAR_SLOTS times reaches it, or
+ * misses it by one slot. */
+TW_INLINE unsigned wheel_far_level(const struct wheel *wheel, uint64_t tick)
+{
+    unsigned width = bits_width(tick - wheel->cursor), least = FAR_SHIFT + FAR_BITS + 1;
+    unsigned level = TW_LEVELS + (width <= least ? 0 : (width - least + FAR_BITS - 1) / FAR_BITS);
+    unsigned shift = FAR_SHIFT + (level - TW_LEVELS) * FAR_BITS;
+    return level + ((tick >> shift) - (wheel->cursor >> shift) >= FAR_SLOTS);
+}
 
-/* The slot for a tick after the cursor; WHEEL_ALL_SLOTS: it is beyond the span. */
-TW_INLINE unsigned wheel_near_slot_for(const struct wheel *wheel, uint64_t tick)
+/* The slot for a tick after the cursor. */
+TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
 {
     TW_ASSERT(tick > wheel->cursor);
     for (unsigned level = 0; level < TW_LEVELS; level++) {
@@ -139,14 +147,9 @@ TW_INLINE unsigned wheel_near_slot_for(const struct wheel *wheel, uint64_t tick)
         if (number - (wheel->cursor >> shift) < WHEEL_SLOTS)
             return wheel_slot_at(level, number);
     }
-    return WHEEL_ALL_SLOTS;
-}
-
-/* The slot for a tick after the cursor. */
-TW_INLINE unsigned wheel_slot_for(const struct wheel *wheel, uint64_t tick)
-{
-    unsigned slot = wheel_near_slot_for(wheel, tick);
-    return TW_LIKELY(slot < WHEEL_ALL_SLOTS) ? slot : wheel_far_slot_for(wheel, tick);
+    unsigned level = wheel_far_level(wheel, tick);
+    TW_ASSERT(level < WHEEL_ALL_LEVELS);
+    return wheel_slot_at(level, tick >> wheel_shift(level));
 }
 
 /* The number of the slot in its level, counted from tick 0: the inverse of the
