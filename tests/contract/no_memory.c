@@ -483,3 +483,54 @@ Test(no_memory, what_is_started_again_from_its_own_callback_does_not_fail)
         loop_free(the_loop);
     }
 }
+
+/* Embedded timers of others, moves and cancels before it, and a call that it has started
+ * and cancelled: a call by handle is started again all the same. */
+static tw_handle others[64];
+
+static void call_again_after_others(void *arg)
+{
+    static tw_timer more[256];
+    size_t refused = 0;
+
+    for (size_t i = 0; i < 256; i++) {
+        if (!tw_timer_active(&more[i])) {
+            tw_timer_init(&more[i], record, NULL);
+            refused += tw_timer_start_later_ns(the_loop, &more[i], (i + 1) * (restarts + 1) * MS) != 0;
+        }
+    }
+    cr_assert(refused > 0 || restarts > 0, "there was memory after all");
+    for (size_t i = restarts % 3; i < 64; i += 3) {
+        tw_reschedule_later_ns(the_loop, others[i], (i + 1) * 7 * MS);
+    }
+    if (restarts % 4 == 1) {
+        bool pending = tw_pending(the_loop, others[restarts]);
+        cr_assert_eq(tw_cancel(the_loop, others[restarts]), pending);
+    }
+    if (restarts % 4 == 2) {
+        tw_handle own = tw_call_later_ns(the_loop, DAY, record, NULL);
+        REQUIRE(own != 0 && tw_cancel(the_loop, own), "%d", errno);
+    }
+    restarts++;
+    REQUIRE(tw_call_later_ns(the_loop, restarts * 41 * MS, call_again_after_others, arg) != 0, "%d",
+            errno);
+    check_loop(the_loop);
+}
+
+Test(no_memory, call_is_started_again_from_its_own_callback_after_what_others_do)
+{
+    the_loop = loop_new();
+    for (size_t i = 0; i < 64; i++) {
+        others[i] = tw_call_later_ns(the_loop, YEAR, record, NULL);
+    }
+    tw_call_later_ns(the_loop, MS, call_again_after_others, NULL);
+    heap_exhaust();
+    while (tw_call_later_ns(the_loop, HOUR, record, NULL) != 0) {
+    }
+    while (restarts < 40) {
+        run_at(the_loop, clock_ns + 50 * MS);
+    }
+    check_loop(the_loop);
+    tw_cancel_all(the_loop);
+    loop_free(the_loop);
+}

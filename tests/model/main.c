@@ -80,9 +80,10 @@ int main(int argc, char **argv)
         else
             model_run(&order.plan, &counts);
     }
-    printf("%llu seeds: %llu operations, %llu runs, %llu callbacks, %llu cascaded, "
+    printf("%llu seeds: %llu operations, %llu runs (%llu nested), %llu callbacks, %llu cascaded, "
            "%llu allocations refused\n", order.seeds, (unsigned long long)counts.operations,
-           (unsigned long long)counts.runs, (unsigned long long)counts.callbacks,
+           (unsigned long long)counts.runs, (unsigned long long)counts.nested,
+           (unsigned long long)counts.callbacks,
            (unsigned long long)counts.cascaded, (unsigned long long)counts.refused);
     return counts.callbacks > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -37,6 +37,17 @@ struct profile {
     bool check_often;      /* tw_check after every operation too */
 };
 
+/* A run under way; runs may be nested. */
+struct frame {
+    struct frame *outer;
+    uint64_t now;
+    uint64_t last_order;   /* what was scheduled later must wait */
+    uint64_t last_soon;    /* soon calls after this one must let the timers go first */
+    uint64_t ends;         /* no call begins at this reading; UINT64_MAX: at any */
+    size_t calls, max_calls;
+    bool timers_began;
+};
+
 static struct {
     const struct model_plan *plan;
     struct model_counts *counts;
@@ -50,19 +61,18 @@ static struct {
     uint64_t clock;        /* what the loop's clock reads */
     uint64_t highest;      /* what it has read at most, as the loop knows it */
     unsigned step;
-    bool running, quiet;   /* quiet: callbacks do nothing */
+    struct frame *frame;   /* the innermost run; NULL: none */
+    bool quiet;            /* callbacks do nothing */
     bool freeing;          /* tw_loop_free is under way */
     unsigned dropping;     /* how many tw_cancel_all are */
     size_t dropped;        /* calls handed to on_drop */
     bool disturbed;        /* a callback of the last run has moved or cancelled something */
     uint64_t started, fired, cancelled, rearmed;
     uint64_t numbers_skipped;      /* sequence numbers that no timer was given */
-    /* The run under way. */
-    uint64_t now;
-    uint64_t last_order;   /* what was scheduled later must wait */
-    uint64_t last_soon;    /* soon calls after this one must let the timers go first */
-    bool timers_began;
-    size_t calls;
+    unsigned depth;        /* runs under way */
+    uint64_t last_now;     /* the reading of the last run */
+    uint64_t shown;        /* what tw_now_ns is to answer */
+    uint64_t soon_end;     /* last_soon of the next run, if it goes on with one that was cut */
     bool stopped;          /* the last run made as many calls as it might */
     bool cut;              /* and that was in its soon calls */
     uint64_t run_end;      /* the last order given out in it */
@@ -78,7 +88,7 @@ static void say(const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%*s", m.running ? 4 : 0, "");
+    fprintf(stderr, "%*s", m.frame ? 4 : 0, "");
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -126,6 +136,18 @@ static uint64_t read_clock(void *arg)
     if (m.clock > m.highest)
         m.highest = m.clock;
     return m.clock;
+}
+
+/* The clock as the loop reads it, or has read it. */
+static uint64_t reading(void)
+{
+    return m.clock > m.highest ? m.clock : m.highest;
+}
+
+/* What relative starts count from. */
+static uint64_t start_base(void)
+{
+    return m.options.cached_now ? m.highest : reading();
 }
 
 /* ------------------------------------------------------------------ deadlines */
@@ -219,8 +241,8 @@ static void start_timer(struct entry *entry)
     uint64_t deadline = random_deadline(), refused = m.supply.refused;
     int result;
     errno = 0;
-    if (one_in(2) && deadline >= m.clock && m.clock >= m.highest)
-        result = tw_timer_start_later_ns(m.loop, entry->timer, deadline - m.clock);
+    if (one_in(2) && deadline >= start_base())
+        result = tw_timer_start_later_ns(m.loop, entry->timer, deadline - start_base());
     else
         result = tw_timer_start_at_ns(m.loop, entry->timer, deadline);
     say("start timer %d at %llu", (int)(entry - m.entries), (unsigned long long)deadline);
@@ -287,7 +309,7 @@ static void start_call(struct entry *entry)
         entry->handle = tw_call_soon(m.loop, on_fire, entry);
     } else if (periodic) {
         entry->interval = 1 + chance_magnitude(&m.chance, m.profile.delay_bits);
-        deadline = later_by(m.highest > m.clock ? m.highest : m.clock, entry->interval);
+        deadline = later_by(start_base(), entry->interval);
         entry->handle = tw_call_every_ns(m.loop, entry->interval, on_fire, entry);
     } else {
         entry->handle = tw_call_at_ns(m.loop, deadline, on_fire, entry);
@@ -320,8 +342,8 @@ static void move_call(struct entry *entry)
 {
     uint64_t deadline = random_deadline();
     say("move call %d to %llu", (int)(entry - m.entries), (unsigned long long)deadline);
-    if (one_in(2) && deadline >= m.clock && m.clock >= m.highest)
-        MUST(tw_reschedule_later_ns(m.loop, entry->handle, deadline - m.clock));
+    if (one_in(2) && deadline >= start_base())
+        MUST(tw_reschedule_later_ns(m.loop, entry->handle, deadline - start_base()));
     else
         MUST(tw_reschedule_at_ns(m.loop, entry->handle, deadline));
     unschedule(entry), m.rearmed++;
@@ -399,6 +421,10 @@ static void operate(void)
         use_call(entry);
     if (one_in(16))
         check_next();
+    if (one_in(32)) {
+        uint64_t now = reading();
+        MUST(tw_update_now(m.loop) == now && m.highest == now);
+    }
     if (m.profile.check_often)
         check();
 }
@@ -409,8 +435,8 @@ static void operate(void)
 static void schedule_again(struct entry *entry, uint64_t deadline)
 {
     uint64_t next = later_by(deadline, entry->interval), missed = 0;
-    if (next <= m.now && m.options.missed == TW_MISSED_SKIP) {
-        missed = (m.now - deadline) / entry->interval;
+    if (next <= m.shown && m.options.missed == TW_MISSED_SKIP) {
+        missed = (m.shown - deadline) / entry->interval;
         next = later_by(deadline + missed * entry->interval, entry->interval);
     }
     MUST(tw_missed(m.loop) == missed);
@@ -423,36 +449,53 @@ static void schedule_again(struct entry *entry, uint64_t deadline)
 static void check_refused_inside(void)
 {
     errno = 0;
+    tw_loop_free(m.loop);
+    MUST(errno == EBUSY);
+    if (m.options.nested && m.dropping == 0)
+        return;
+    errno = 0;
     MUST(tw_run(m.loop) == 0 && errno == EBUSY);
     errno = 0;
     MUST(tw_advance(m.loop, UINT64_MAX) == 0 && errno == EBUSY);
-    errno = 0;
-    tw_loop_free(m.loop);
-    MUST(errno == EBUSY);
+}
+
+/* The run's soon calls are over, as far as it may make them. */
+static void end_soon(const struct frame *frame, bool cut)
+{
+    m.soon_end = frame->last_soon;
+    m.cut = cut;
 }
 
 /* The line that should be called now is this entry's. */
 static struct ledger_line expected_line(const struct entry *entry)
 {
+    struct frame *frame = m.frame;
+    MUST(frame->calls < frame->max_calls);
+    MUST(frame->calls == 0 || reading() < frame->ends);
     const struct ledger_line *line =
-        ledger_next(&m.ledger, m.now, m.last_order, m.last_soon);
-    if (!line && !m.timers_began)
-        line = ledger_next(&m.ledger, m.now, m.last_order, m.last_order);
+        ledger_next(&m.ledger, frame->now, frame->last_order, frame->last_soon);
+    if (!line && !frame->timers_began)
+        line = ledger_next(&m.ledger, frame->now, frame->last_order, frame->last_order);
     MUST(line != NULL);
     MUST(&m.entries[line->entry] == entry);
-    m.timers_began |= !line->soon;
+    if (!line->soon && !frame->timers_began) {
+        frame->timers_began = true;
+        end_soon(frame, false);
+    }
     return *line;
 }
+
+static void run_somehow(bool cut);
 
 static void on_fire(void *arg)
 {
     struct entry *entry = arg;
-    MUST(m.running);
+    MUST(m.frame != NULL);
     say("fires: %d", (int)(entry - m.entries));
     struct ledger_line line = expected_line(entry);
     ledger_remove(&m.ledger, (unsigned)(entry - m.entries));
-    m.calls++, m.fired++, m.counts->callbacks++;
-    MUST(tw_now_ns(m.loop) == m.now);
+    m.frame->calls++, m.fired++, m.counts->callbacks++;
+    MUST(tw_now_ns(m.loop) == m.shown);
     if (entry->timer) {
         MUST(!tw_timer_active(entry->timer) && !timer_placed(&entry->timer->bare_));
     } else if (entry->interval != 0 && !line.soon) {
@@ -469,18 +512,26 @@ static void on_fire(void *arg)
     }
     if (one_in(32))
         check_refused_inside();
-    for (uint64_t n = word_below(m.profile.nested); n > 0; n--)
+    if (one_in(8)) /* it takes its time */
+        m.clock = bits_clamp_now(later_by(reading(), chance_magnitude(&m.chance,
+                                                                      m.profile.step_bits / 2)));
+    for (uint64_t n = word_below(m.profile.nested); n > 0; n--) {
+        if (m.options.nested && m.depth < 5 && one_in(4))
+            run_somehow(one_in(2));
         operate();
+    }
     if (one_in(8)) {
         check_next();
         check();
     }
 }
 
-static size_t run_loop(size_t max_calls)
+static size_t run_loop(const struct frame *frame, uint64_t budget)
 {
-    if (max_calls != SIZE_MAX)
-        return tw_run_max(m.loop, max_calls);
+    if (frame->ends != UINT64_MAX || budget != UINT64_MAX)
+        return tw_run_for_ns(m.loop, budget);
+    if (frame->max_calls != SIZE_MAX)
+        return tw_run_max(m.loop, frame->max_calls);
     if (one_in(2))
         return tw_run(m.loop);
     uint64_t now = m.clock;
@@ -490,38 +541,59 @@ static size_t run_loop(size_t max_calls)
     return calls;
 }
 
-static void run(size_t max_calls)
+/* At most so many calls, or, if that is not UINT64_MAX, for so long. */
+static void run(size_t max_calls, uint64_t budget)
 {
-    m.highest = m.clock > m.highest ? m.clock : m.highest;
-    m.now = m.highest;
-    m.last_order = m.ledger.last_order;
+    m.highest = reading();
+    struct frame frame = {.outer = m.frame, .now = m.highest, .last_order = m.ledger.last_order,
+                          .max_calls = max_calls, .ends = UINT64_MAX};
+    if (budget != UINT64_MAX)
+        frame.ends = later_by(frame.now, budget);
     /* A run that continues one cut short in its soon calls makes those that
      * callbacks have scheduled since only when nothing else is left to do,
      * unless others were scheduled between the runs. */
-    if (!m.cut || m.newest_soon > m.run_end)
-        m.last_soon = m.last_order;
-    m.timers_began = false;
-    m.calls = 0;
-    m.running = true;
+    frame.last_soon = !m.cut || m.newest_soon > m.run_end ? frame.last_order : m.soon_end;
+    m.shown = frame.now;
+    m.frame = &frame;
+    m.depth++;
     m.disturbed = false;
-    say("run at %llu, at most %zu", (unsigned long long)m.now, max_calls);
-    size_t calls = run_loop(max_calls);
-    m.running = false;
+    say("run at %llu, at most %zu, for %llu", (unsigned long long)frame.now, max_calls,
+        (unsigned long long)budget);
+    size_t calls = run_loop(&frame, budget);
+    m.frame = frame.outer;
+    m.depth--;
     m.counts->runs++;
-    MUST(calls == m.calls && calls <= max_calls);
-    /* A bounded run may have read all that it might before it was done. */
-    bool unfinished = calls < max_calls && calendar_cut_short(&m.loop->calendar);
-    MUST(!unfinished || (max_calls != SIZE_MAX && ENTRIES > CALENDAR_SHORT));
-    if (calls < max_calls && !unfinished) {
-        MUST(!ledger_next(&m.ledger, m.now, m.last_order,
-                          calls == 0 ? m.last_order : m.last_soon));
+    m.counts->nested += m.frame != NULL;
+    MUST(calls == frame.calls && calls <= max_calls);
+    /* A bounded run may have read all that it might before it was done. What a nested one
+     * has read is forgotten. */
+    bool bounded = max_calls != SIZE_MAX || frame.ends != UINT64_MAX;
+    bool late = calls > 0 && reading() >= frame.ends, full = calls == max_calls || late;
+    bool unfinished = !full && (m.frame ? bounded && ENTRIES > CALENDAR_SHORT
+                                        : calendar_cut_short(&m.loop->calendar));
+    MUST(!unfinished || (bounded && ENTRIES > CALENDAR_SHORT));
+    if (!full && !unfinished) {
+        MUST(!ledger_next(&m.ledger, frame.now, frame.last_order,
+                          calls == 0 ? frame.last_order : frame.last_soon));
     }
-    m.stopped = calls == max_calls || unfinished;
-    m.cut = calls == max_calls && !m.timers_began;
+    m.stopped = full || unfinished;
     if (calls == 0 && max_calls > 0 && !unfinished)
-        m.last_soon = m.last_order; /* there was nothing else to do */
+        frame.last_soon = frame.last_order; /* there was nothing else to do */
+    if (!frame.timers_began)
+        end_soon(&frame, full);
     m.run_end = m.ledger.last_order;
+    m.last_now = frame.now;
     check();
+}
+
+static void run_somehow(bool cut)
+{
+    if (!cut)
+        run(SIZE_MAX, UINT64_MAX);
+    else if (one_in(2))
+        run(word_below(12), UINT64_MAX);
+    else
+        run(SIZE_MAX, one_in(4) ? 0 : chance_magnitude(&m.chance, m.profile.step_bits / 2));
 }
 
 static void check_wake_up(void)
@@ -529,6 +601,8 @@ static void check_wake_up(void)
     uint64_t next = check_next(), earliest = ledger_earliest(&m.ledger);
     if (m.stopped || ledger_has_soon(&m.ledger) || earliest <= m.highest)
         return;
+    if (m.highest > m.last_now)
+        return; /* the clock has been read since, and more may have to be done by then */
     if (m.disturbed)
         return; /* once, it may be the time of what a callback has moved or cancelled */
     MUST(next > m.highest); /* else the caller would spin */
@@ -600,8 +674,7 @@ static void step(void)
     check_timeout(next);
     check_stats();
     move_clock(next);
-    bool cut = m.profile.cut_one_in != 0 && one_in(m.profile.cut_one_in);
-    run(cut ? word_below(12) : SIZE_MAX);
+    run_somehow(m.profile.cut_one_in != 0 && one_in(m.profile.cut_one_in));
 }
 
 /* -------------------------------------------------------- beginning and ending */
@@ -692,6 +765,8 @@ static bool begin(void)
         .missed = one_in(2) ? TW_MISSED_SKIP : TW_MISSED_CATCH_UP,
         .on_drop = on_drop,
         .hook_arg = &m,
+        .nested = one_in(3),
+        .cached_now = one_in(3),
     };
     m.loop = tw_loop_new(&m.options);
     if (!m.loop) {
@@ -723,13 +798,13 @@ static void run_out(void)
     if (m.supply.fail_one_in != 0)
         return;
     size_t patience = 100 + m.ledger.count * (TW_LEVELS + 2) * 4;
-    run(SIZE_MAX);
-    run(SIZE_MAX);
+    run(SIZE_MAX, UINT64_MAX);
+    run(SIZE_MAX, UINT64_MAX);
     while (ledger_earliest(&m.ledger) < UINT64_MAX - 1) {
         uint64_t next = check_next();
         MUST(next > m.clock && next < UINT64_MAX);
         m.clock = next;
-        run(SIZE_MAX);
+        run(SIZE_MAX, UINT64_MAX);
         MUST(patience-- > 0);
     }
 }

@@ -17,7 +17,7 @@ struct model_plan {
 
 /* What a program has done, so that a run of many can say what it covered. */
 struct model_counts {
-    uint64_t operations, callbacks, runs, refused, cascaded, overflowed;
+    uint64_t operations, callbacks, runs, nested, refused, cascaded, overflowed;
 };
 
 /* Runs one program. Prints what is wrong, and how to see it again, and ends the

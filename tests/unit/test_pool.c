@@ -192,3 +192,16 @@ Test(pool, slab_with_a_retired_node_stays)
     cr_assert_neq(pool_take(&pool)->index, 0u);
     end();
 }
+
+/* In the first of all pools, whose number is 0, too. */
+Test(pool, trimming_keeps_the_nodes_that_were_never_taken)
+{
+    begin();
+    struct node *kept = pool_take(&pool);
+    pool_trim(&pool);
+    for (uint32_t i = 1; i < 64; i++)
+        REQUIRE(pool_take(&pool)->index < 64);
+    cr_assert_eq(pool.room, 64u);
+    pool_give(&pool, kept);
+    end();
+}
