@@ -536,6 +536,32 @@ Test(calendar, trimming_gives_back_what_pending_timers_do_not_need)
     tw_loop_free(loop);
 }
 
+/* Runs that are too long to be merged, each with many more chunks than one. */
+Test(calendar, trimming_takes_the_memory_for_all_runs_at_once)
+{
+    enum { RUNS = 5, EACH = READY_BATCH * 3 / 4 };
+    begin();
+    for (uint64_t run = 0; run < RUNS; run++) {
+        timers_started(EACH, now + TICK / 2 + run);
+        tw_advance(loop, now + run + 1);
+    }
+    cr_assert_geq(calendar->ready.count, 2u);
+    tw_timer *peak = timers_started(10000, now + 3 * TICK);
+    for (size_t i = 0; i < 10000; i++)
+        tw_timer_stop(loop, &peak[i]);
+    allocations_left = 1;
+    size_t before = allocations, total = calendar->cells.total;
+    calendar_trim(calendar);
+    cr_assert_eq(allocations, before + 1);
+    cr_assert_lt(calendar->cells.total, total);
+    allocations_left = -1;
+    check();
+    now += TICK;
+    tw_run(loop);
+    cr_assert_eq(fired, (unsigned)(RUNS * EACH));
+    tw_loop_free(loop);
+}
+
 /* ---------------------------------------------------------------------- misuse */
 
 /* An active timer is freed, and its memory used again for another. */

@@ -102,6 +102,18 @@ Test(pool, invented_handles_are_not_found)
     end();
 }
 
+Test(pool, reserve_makes_no_slab_that_is_not_needed)
+{
+    begin();
+    cr_assert_eq(pool_reserve(&pool, 0, true), 0);
+    cr_assert_eq(pool.room, 0u);
+    cr_assert_eq(pool_reserve(&pool, 64, true), 0);
+    cr_assert_eq(pool.room, 64u);
+    cr_assert_eq(pool_reserve(&pool, 65, true), 0);
+    cr_assert_eq(pool.room, 192u);
+    end();
+}
+
 Test(pool, reserve_makes_room_for_so_many_at_once)
 {
     begin();
