@@ -34,8 +34,7 @@ static inline void huge_pages_ask(void *block, size_t bytes)
     if (bytes >= HUGE_PAGE) {
         uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
         struct page_span span = huge_pages_span((uintptr_t)block, bytes, page);
-        if (span.bytes > 0)
-            (void)madvise((void *)span.begin, span.bytes, MADV_HUGEPAGE);
+        (void)madvise((void *)span.begin, span.bytes, MADV_HUGEPAGE);
     }
 #else
     (void)block, (void)bytes;

@@ -141,6 +141,63 @@ static void look_inside(void *arg)
     *(size_t *)arg = look(99).count;
 }
 
+static size_t visits_left;
+
+static bool count_down(void *visit_arg, const tw_call_info *info)
+{
+    (void)visit_arg, (void)info;
+    return --visits_left > 0;
+}
+
+/* Calls of other threads, of the loop's own, soon calls and timers, some in runs. */
+Test(foreach, ends_when_visit_says_so_wherever_it_is)
+{
+    tw_timer timer;
+
+    the_loop = loop_new();
+    tw_timer_init(&timer, record, ID(1));
+    tw_timer_start_at_ns(the_loop, &timer, START + DAY);
+    for (int i = 0; i < 3; i++) {
+        tw_call_later_threadsafe_ns(the_loop, HOUR, record, ID(2));
+        tw_call_soon(the_loop, record, ID(3));
+        tw_call_later_ns(the_loop, HOUR, record, ID(4));
+        tw_call_at_ns(the_loop, START, record, ID(5));
+    }
+    for (size_t most = 1; most <= 13; most++) {
+        visits_left = most;
+        cr_assert_eq(tw_foreach(the_loop, count_down, NULL), most);
+        cr_assert_eq(visits_left, 0);
+    }
+    visits_left = 14;
+    cr_assert_eq(tw_foreach(the_loop, count_down, NULL), 13);
+    loop_free(the_loop);
+}
+
+static bool expect_bare(void *timer, const tw_call_info *info)
+{
+    cr_assert_eq((void *)info->timer, timer);
+    cr_assert(!info->callback && !info->arg && info->handle == 0);
+    cr_assert_eq(info->when_ns, START + DAY);
+    return true;
+}
+
+static void nothing_bare(void *hook_arg, tw_bare_timer *timer)
+{
+    (void)hook_arg, (void)timer;
+}
+
+Test(foreach, shows_a_bare_timer_without_callback_and_argument)
+{
+    tw_options options = test_options();
+    tw_bare_timer timer = {0};
+
+    options.on_bare = nothing_bare;
+    the_loop = loop_with(&options);
+    cr_assert_eq(tw_bare_start_at_ns(the_loop, &timer, START + DAY), 0);
+    cr_assert_eq(tw_foreach(the_loop, expect_bare, &timer), 1);
+    loop_free(the_loop);
+}
+
 Test(foreach, may_be_called_from_a_callback_and_takes_no_nonsense)
 {
     size_t count = 0;

@@ -91,6 +91,24 @@ Test(windows, active_timer_that_is_due_in_the_window_is_left_as_it_is)
     loop_free(loop);
 }
 
+Test(windows, timer_that_is_active_on_another_loop_is_refused)
+{
+    tw_timer timer;
+    tw_loop *other = loop_new();
+    loop = loop_new();
+    tw_timer_init(&timer, record, ID(1));
+    cr_assert_eq(tw_timer_start_at_ns(other, &timer, START + 5), 0);
+    errno = 0;
+    cr_assert_eq(tw_timer_start_between_ns(loop, &timer, START, START + SECOND), -1);
+    cr_assert_eq(errno, EBUSY);
+    cr_assert_eq(tw_timer_when_ns(&timer), START + 5);
+    cr_assert_eq(run_at(other, START + 5), 1);
+    cr_assert_eq(tw_timer_start_between_ns(loop, &timer, START, START + SECOND), 0);
+    cr_assert_eq(run_at(loop, START + SECOND), 1);
+    tw_loop_free(other);
+    loop_free(loop);
+}
+
 Test(windows, wrong_way_round_or_at_the_ends_of_time)
 {
     tw_timer timer;

@@ -113,3 +113,28 @@ Test(port, eight_successive_tags_differ)
         seen |= 1u << (port_next_tag() & 7);
     cr_assert_eq(seen, 0xffu);
 }
+
+#ifdef __linux__
+/* A hint that the system does not take gives nothing back. */
+Test(port, discarding_what_is_not_mapped_gives_nothing_back)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *pages = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(pages, MAP_FAILED);
+    cr_assert_eq(port_discard(pages, 4 * page), 4 * page);
+    cr_assert_eq(port_discard((char *)pages + 1, 2 * page), page, "whole ones only");
+    cr_assert_eq(port_discard((char *)pages + 1, page), 0u);
+    munmap(pages, 4 * page);
+    cr_assert_eq(port_discard(pages, 4 * page), 0u);
+}
+#endif
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+Test(port, memory_that_there_is_not_is_refused) /* sanitizers abort at such a size */
+{
+    struct memory memory;
+    memory_init(&memory, NULL);
+    cr_assert_null(memory_alloc(&memory, (SIZE_MAX >> 1) & ~(size_t)63, 64));
+    cr_assert_eq(memory.bytes, 0u);
+}
+#endif

@@ -217,3 +217,17 @@ Test(pool, trimming_keeps_the_nodes_that_were_never_taken)
     pool_give(&pool, kept);
     end();
 }
+
+Test(pool, of_as_many_nodes_as_there_are_indices_has_no_more)
+{
+    begin();
+    cr_assert_not_null(pool_take(&pool));
+    struct pool before = pool;
+    pool.used = pool.room = POOL_MOST - 10; /* as if there were so many slabs, */
+    pool.free = NULL;                       /* and every node in use */
+    cr_assert_null(pool_take(&pool));
+    cr_assert_eq(pool.used, POOL_MOST - 10);
+    pool = before;
+    cr_assert_not_null(pool_take(&pool));
+    end();
+}
