@@ -241,20 +241,35 @@ TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_bare_timer *time
     return true;
 }
 
-/* Starts a timer that is parked in the wheel, with these flags beside TIMER_PARKED,
- * if time stands still. Else it does nothing and answers false. */
+/* Whether the timer is parked in the wheel, with these flags beside TIMER_PARKED, and
+ * time stands still. */
+TW_INLINE bool calendar_parked_in_wheel(const struct calendar *calendar,
+                                        const tw_bare_timer *timer, unsigned flags)
+{
+    return calendar_wheel_slot(timer, calendar->still_state, flags | TIMER_PARKED) <
+           WHEEL_ALL_SLOTS;
+}
+
+/* Starts a timer of which that is so, where it is little more than a store. Else it does
+ * nothing and answers false. */
+TW_INLINE bool calendar_unpark_later(struct calendar *calendar, tw_bare_timer *timer,
+                                     uint64_t deadline, unsigned flags)
+{
+    if (!calendar_push_back(calendar, timer, deadline, flags | TIMER_PARKED))
+        return false;
+    timer->state_ = (uint16_t)(timer->state_ & ~TIMER_PARKED);
+    calendar->unparks++;
+    return true;
+}
+
+/* Starts it anyway; if it is none of those, does nothing and answers false. */
 TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                                unsigned flags)
 {
-    flags |= TIMER_PARKED;
-    if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->still_state, flags) >= WHEEL_ALL_SLOTS))
+    if (TW_UNLIKELY(!calendar_parked_in_wheel(calendar, timer, flags)))
         return false;
-    if (calendar_push_back(calendar, timer, deadline, flags)) {
-        timer->state_ = (uint16_t)(timer->state_ & ~TIMER_PARKED);
-        calendar->unparks++;
-    } else {
+    if (!calendar_unpark_later(calendar, timer, deadline, flags))
         calendar_move(calendar, timer, deadline);
-    }
     return true;
 }
 

@@ -90,13 +90,22 @@ static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_n
     return 0;
 }
 
+/* Moves a timer that is parked in the wheel closer. */
+static TW_NOINLINE int unpark_closer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    calendar_move(&loop->calendar, timer, when_ns);
+    return 0;
+}
+
 /* Starts or moves a timer that has a place, but an active one that moves further out. */
 TW_INLINE int restart(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     /* A parked one: the timeout of the next request. */
-    if (TW_LIKELY(!loop->guarded) && calendar_unpark(&loop->calendar, timer, when_ns, 0))
-        return 0;
-    return move(loop, timer, when_ns, bare);
+    if (TW_UNLIKELY(loop->guarded) || !calendar_parked_in_wheel(&loop->calendar, timer, 0))
+        return move(loop, timer, when_ns, bare);
+    if (!calendar_unpark_later(&loop->calendar, timer, when_ns, 0))
+        return unpark_closer(loop, timer, when_ns);
+    return 0;
 }
 
 static TW_NOINLINE int restart_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
