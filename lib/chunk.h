@@ -237,7 +237,7 @@ struct cells {
 
 /* How many cells ahead of the one that is read its timer is asked for. A whole chunk's
  * timers at once are too many misses: a processor lets go of those it has no room for. */
-#define CELLS_AHEAD 8
+#define CELLS_AHEAD 12
 
 /* Asks for the timer of this cell, if there is one. */
 TW_INLINE void cells_ask(const struct cells *cells, unsigned at)
