@@ -292,11 +292,15 @@ static struct node *find(const tw_loop *loop, tw_handle handle)
     return pool_find(&loop->pool, handle);
 }
 
-bool tw_cancel(tw_loop *loop, tw_handle handle)
+/* The same for where a call as the last step takes care of the rest: NULL if a second
+ * look is needed. */
+TW_INLINE struct node *find_at_once(const tw_loop *loop, tw_handle handle)
 {
-    struct node *node = find(loop, handle);
-    if (!node)
-        return loop && loop_may_change(loop) && remote_cancel(loop, handle);
+    return TW_LIKELY(loop != NULL) ? pool_find_at_once(&loop->pool, handle) : NULL;
+}
+
+TW_INLINE bool cancel_found(tw_loop *loop, struct node *node)
+{
     TW_PROBE_CANCEL(&node->timer.bare_);
     if (!calendar_park_in_wheel(&loop->calendar, &node->timer.bare_, TIMER_NODE)) {
         if (!loop_may_change(loop))
@@ -308,6 +312,23 @@ bool tw_cancel(tw_loop *loop, tw_handle handle)
     TW_ASSERT_SOUND(loop);
     context_release(context);
     return true;
+}
+
+static TW_NOINLINE bool cancel_elsewhere(tw_loop *loop, tw_handle handle)
+{
+    struct node *node = find(loop, handle);
+    if (node)
+        return cancel_found(loop, node);
+    return loop && loop_may_change(loop) && remote_cancel(loop, handle);
+}
+
+bool tw_cancel(tw_loop *loop, tw_handle handle)
+{
+    struct node *node = find_at_once(loop, handle);
+    if (!node)
+        return cancel_elsewhere(loop, handle);
+    TW_ASSERT_OWNED(loop);
+    return cancel_found(loop, node);
 }
 
 bool tw_pending(const tw_loop *loop, tw_handle handle)
@@ -336,11 +357,8 @@ bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
     return true;
 }
 
-bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
+TW_INLINE bool reschedule_found(tw_loop *loop, struct node *node, uint64_t when_ns)
 {
-    struct node *node = find(loop, handle);
-    if (!node)
-        return loop && remote_reschedule(loop, handle, when_ns);
     if (!calendar_push_back(&loop->calendar, &node->timer.bare_, when_ns, TIMER_NODE)) {
         if (!loop_may_change(loop))
             return false;
@@ -350,6 +368,23 @@ bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     }
     TW_ASSERT_SOUND(loop);
     return true;
+}
+
+static TW_NOINLINE bool reschedule_elsewhere(tw_loop *loop, tw_handle handle, uint64_t when_ns)
+{
+    struct node *node = find(loop, handle);
+    if (node)
+        return reschedule_found(loop, node, when_ns);
+    return loop && remote_reschedule(loop, handle, when_ns);
+}
+
+bool tw_reschedule_at_ns(tw_loop *loop, tw_handle handle, uint64_t when_ns)
+{
+    struct node *node = find_at_once(loop, handle);
+    if (!node)
+        return reschedule_elsewhere(loop, handle, when_ns);
+    TW_ASSERT_OWNED(loop);
+    return reschedule_found(loop, node, when_ns);
 }
 
 bool tw_reschedule_later_ns(tw_loop *loop, tw_handle handle, uint64_t delay_ns)

@@ -28,9 +28,15 @@ static uint32_t slab_begins(unsigned slab)
            (slab - POOL_GROWING) * POOL_LARGEST;
 }
 
+/* How many nodes have been taken, or which slabs there are, has changed. */
+static void set_found_at_once(struct pool *pool)
+{
+    pool->found_at_once = pool->missing == 0 ? pool->used : 0;
+}
+
 void pool_free(struct pool *pool)
 {
-    pool->used = 0; /* before the allocator's hook, which may ask for a handle */
+    pool->used = pool->found_at_once = 0; /* before the allocator's hook, which may ask for a handle */
     for (unsigned i = 0; i < pool->slab_count; i++)
         memory_free(pool->memory, pool->slabs[i], slab_bytes(i));
     memory_free(pool->memory, pool->slabs, pool->directory * sizeof *pool->slabs);
@@ -82,6 +88,7 @@ static int refill(struct pool *pool)
     pool->slabs[slab] = nodes;
     pool->room += slab_nodes(slab);
     pool->missing -= slab_nodes(slab);
+    set_found_at_once(pool);
     return 0;
 }
 
@@ -181,6 +188,7 @@ static void cut_directory(struct pool *pool)
 void pool_trim(struct pool *pool)
 {
     pool->free = NULL;
+    pool->found_at_once = 0;
     for (unsigned slab = pool->slab_count; slab-- > 0;) {
         if (!pool->slabs[slab])
             continue;
@@ -190,6 +198,25 @@ void pool_trim(struct pool *pool)
             list_free(pool, slab);
     }
     cut_directory(pool);
+    set_found_at_once(pool);
+}
+
+/* Where the slab of an index is. */
+static struct node *slab_of_index(const struct pool *pool, uint32_t index)
+{
+    uint64_t shifted = (uint64_t)index + ((uint64_t)1 << POOL_FIRST_BITS);
+    return shifted >= POOL_LARGEST
+               ? pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)]
+               : pool->slabs[bits_width(shifted) - 1 - POOL_FIRST_BITS];
+}
+
+struct node *pool_find(const struct pool *pool, tw_handle handle)
+{
+    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
+    if (index >= pool->used || !(generation & 1) || !slab_of_index(pool, index))
+        return NULL;
+    struct node *node = pool_at(pool, index);
+    return node->generation == generation ? node : NULL;
 }
 
 /* Nodes that become free ones together, before they are taken for the first time: slabs
@@ -215,5 +242,6 @@ int pool_make_free(struct pool *pool)
         pool->free = node;
     }
     pool->used += batch;
+    set_found_at_once(pool);
     return 0;
 }

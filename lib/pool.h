@@ -39,6 +39,8 @@ struct pool {
     unsigned directory;         /* entries there is room for in `slabs` */
     uint32_t used;              /* nodes that have been free or taken: the next index */
     uint32_t missing;           /* of them are in slabs that were given back: whole ones */
+    uint32_t found_at_once;     /* nodes that pool_find_at_once finds: `used`, or 0 while
+                                   slabs are missing */
     uint32_t room;              /* nodes in all slabs that there are */
     uint32_t taken;             /* nodes in use now */
     uint32_t retired;           /* nodes out of use for good */
@@ -70,19 +72,16 @@ int pool_make_free(struct pool *pool);
 #define POOL_MOST ((uint32_t)1 << 31) /* beyond are the handles of remote_pool.h */
 #define POOL_GROWING (POOL_LARGEST_BITS - POOL_FIRST_BITS) /* slabs before the first largest */
 
-/* The node with this index, below `used`; NULL: its slab was given back. */
+/* The node with this index, below `used`, in a slab that there is. */
 TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
 {
     /* With 64 added, slab s of the growing ones begins at 2^(6 + s). */
     uint64_t shifted = (uint64_t)index + ((uint64_t)1 << POOL_FIRST_BITS);
-    struct node *slab;
-    if (TW_LIKELY(shifted >= POOL_LARGEST)) {
-        slab = pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)];
-        return TW_LIKELY(slab != NULL) ? &slab[shifted & (POOL_LARGEST - 1)] : NULL;
-    }
+    if (TW_LIKELY(shifted >= POOL_LARGEST))
+        return &pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)]
+                           [shifted & (POOL_LARGEST - 1)];
     unsigned bits = bits_width(shifted) - 1;
-    slab = pool->slabs[bits - POOL_FIRST_BITS];
-    return TW_LIKELY(slab != NULL) ? &slab[shifted - ((uint64_t)1 << bits)] : NULL;
+    return &pool->slabs[bits - POOL_FIRST_BITS][shifted - ((uint64_t)1 << bits)];
 }
 
 /* Takes the first of the free ones, of which there is one: a node of an odd generation.
@@ -138,14 +137,17 @@ TW_INLINE tw_handle pool_handle(const struct node *node)
 }
 
 /* The node of a pending call, or NULL if the handle is stale or was never given
- * out. */
-TW_INLINE struct node *pool_find(const struct pool *pool, tw_handle handle)
+ * out, or needs a second look. */
+TW_INLINE struct node *pool_find_at_once(const struct pool *pool, tw_handle handle)
 {
     uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
-    if (TW_UNLIKELY(index >= pool->used || !(generation & 1)))
+    if (TW_UNLIKELY(index >= pool->found_at_once || !(generation & 1)))
         return NULL;
     struct node *node = pool_at(pool, index);
-    return TW_LIKELY(node && node->generation == generation) ? node : NULL;
+    return TW_LIKELY(node->generation == generation) ? node : NULL;
 }
+
+/* The same with that second look. */
+struct node *pool_find(const struct pool *pool, tw_handle handle);
 
 #endif

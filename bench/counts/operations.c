@@ -298,6 +298,37 @@ static size_t far_stop(void)
     return TIMERS;
 }
 
+/* An earliest timer is started and stopped again, and the loop is asked when to run next:
+ * what it knows of the earliest is wrong each time. The other timers are `interval_ns`
+ * apart, some fifteen a slot: so few that cells are read. */
+static size_t next_stopped_of(uint64_t from_ns, uint64_t interval_ns)
+{
+    enum { FEW = 480 };
+    must(tw_reserve_embedded(loop, FEW + 1) == 0, "tw_reserve_embedded");
+    for (size_t i = 0; i < FEW; i++)
+        tw_timer_start_at_ns(loop, &timers[i], from_ns + i * interval_ns);
+    uint64_t next = 0;
+    COUNTING_BEGIN();
+    for (size_t i = 0; i < TIMERS; i++) {
+        tw_timer_start_at_ns(loop, &timers[FEW], from_ns - 1 - i);
+        tw_timer_stop(loop, &timers[FEW]);
+        next = tw_next_ns(loop);
+    }
+    COUNTING_END();
+    must(next == from_ns, "tw_next_ns");
+    return TIMERS;
+}
+
+static size_t next_stopped(void)
+{
+    return next_stopped_of(now_ns + SECOND, 18 * MS);
+}
+
+static size_t far_next_stopped(void)
+{
+    return next_stopped_of(now_ns + 10 * HOUR, HOUR / 3);
+}
+
 static void free_it(void)
 {
     COUNTING_REPORT("");
@@ -342,6 +373,8 @@ static const struct operation {
     {"far-start", far_start, "a start beyond the span"},
     {"far-park", far_park, "a park beyond the span"},
     {"far-stop", far_stop, "a stop beyond the span"},
+    {"next-stopped", next_stopped, "`tw_next_ns` after an earliest timer was started and stopped, and both"},
+    {"far-next-stopped", far_next_stopped, "the same beyond the span"},
     {"free", free_loop, "`tw_loop_free`, per timer that is active"},
     {"far-free", far_free_loop, "`tw_loop_free` beyond the span, per timer"},
 };

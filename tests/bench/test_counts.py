@@ -64,6 +64,12 @@ class Counted(unittest.TestCase):
         self.assertEqual(vars(first), vars(second))
         self.assertGreater(first.instructions, first.operations)
 
+    def test_when_to_run_next_is_told_at_a_bounded_cost_beyond_the_span_too(self):
+        """A chunk's cells of each level are read, however stale what is known of them."""
+        for name in ("next-stopped", "far-next-stopped"):
+            instructions, _ = run(self.OPERATIONS, [name])[name].per_operation()
+            self.assertLess(instructions, 1200, name)
+
     def test_nothing_of_tickwheels_own_has_grown(self):
         done = subprocess.run(
             [sys.executable, "-B", f"{BENCH}/counts", BUILD, "--check", RECORDED,

@@ -409,6 +409,13 @@ Test(check, P5_lost_nodes)
     EXPECT("P5");
 }
 
+Test(check, P6_handles_looked_for_in_slabs_that_are_missing)
+{
+    begin();
+    loop->pool.found_at_once--;
+    EXPECT("P6");
+}
+
 Test(check, L1_wrong_count_of_pending_timers)
 {
     begin();
