@@ -417,15 +417,18 @@ TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, ui
         calendar->wheel.cursor = horizon; /* nothing is left */
         return NULL;
     }
-    if (calendar->ready.count != 1 || calendar->spill || queue->count < 2 ||
-        chunk_ends_at(queue->head + 1))
+    if (calendar->ready.count != 1 || calendar->spill)
         return calendar_next_due(calendar, now_ns);
     tw_bare_timer *timer = *queue->head;
     if (!timer || timer->deadline_ > now_ns ||
         timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)
         return calendar_next_due(calendar, now_ns);
-    queue->head++;
-    queue->count--;
+    if (queue->count > 1 && !chunk_ends_at(queue->head + 1)) {
+        queue->head++;
+        queue->count--;
+    } else {
+        ready_pop(&calendar->ready, &calendar->cells);
+    }
     timer_set_unplaced(timer);
     return timer;
 }

@@ -130,7 +130,9 @@ TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
     queue_pop(pool, queue);
     if (TW_UNLIKELY(queue->count > READY_LONG) && chunk_begins_at(queue->head))
         ready_prefetch(ready, queue);
-    if (TW_UNLIKELY(ready->count != 1 || queue->count == 0))
+    if (queue->count == 0 && ready->count == 1)
+        ready->count = 0;
+    else if (TW_UNLIKELY(ready->count != 1))
         ready_settle_top(ready, pool);
 }
 
