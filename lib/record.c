@@ -170,8 +170,6 @@ static int flush(tw_loop *loop)
         return EPERM;
     size_t count = recorder->used;
     recorder->used = 0;
-    if (count == 0)
-        return 0;
     loop_lock(loop);
     int result = recorder->write(recorder->arg, recorder->buffer, count);
     loop_unlock(loop);

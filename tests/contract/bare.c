@@ -92,6 +92,7 @@ Test(bare, calls_by_handle_go_on_beside_them)
     tw_call_later_ns(loop, SECOND, record, ID(1));
     tw_call_soon(loop, record, ID(2));
     tw_bare_start_later_ns(loop, &connections[3].idle, SECOND);
+    check_loop(loop);
     cr_assert_eq(run_at(loop, START + SECOND), 3);
     expect_fired(2, 1);
     cr_assert_eq(connections[3].fired, 1);

@@ -368,6 +368,8 @@ static size_t started, refused;
 static void start_in_drop(void *hook_arg, tw_callback *callback, void *arg)
 {
     (void)hook_arg, (void)callback, (void)arg;
+    BUSY(tw_record_start(the_loop, no_write, NULL) == -1);
+    BUSY(tw_fd(the_loop) == -1);
     tw_reschedule_at_ns(the_loop, a_call, 0);       /* before whatever is waited for */
     for (int i = 0; i < 3; i++) {
         errno = 0;

@@ -336,6 +336,22 @@ Test(jumps, tw_run_forever_is_left_and_runs_again)
     tw_loop_free(the_loop);
 }
 
+Test(jumps, context_without_a_hook_to_leave_it_is_released)
+{
+    static const tw_context_ops ops = {retain, release, NULL, NULL};
+    tw_context context = {&ops};
+
+    the_loop = loop_new();
+    references = 0;
+    tw_call_later_in(the_loop, 0, jump, ID(1), &context);
+    cr_assert_eq(references, 1);
+    cr_assert_eq(run_until_idle(), 1);
+    tw_run(the_loop);
+    cr_assert_eq(references, 0);
+    cr_assert_null(tw_context_current(the_loop));
+    loop_free(the_loop);
+}
+
 /* --------------------------------------------------------------- another stack */
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

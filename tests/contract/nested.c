@@ -177,6 +177,24 @@ static void expect_refusals(void *id)
     errno = 0;
 }
 
+/* Each is over when it has returned, for who waits for that, and not before. */
+Test(nested, calls_of_other_threads_may_run_each_other)
+{
+    the_loop = nesting_loop();
+    run_inside = run_plainly;
+    tw_handle handles[3];
+    for (size_t i = 0; i < 3; i++) {
+        handles[i] = tw_call_at_threadsafe_ns(the_loop, START + i, i < 2 ? nest : record, ID(i));
+    }
+    cr_assert_eq(run_at(the_loop, START + 5), 1);
+    expect_fired(0, 1, 2, 101, 100);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_not(tw_cancel_and_wait(the_loop, handles[i]));
+    }
+    check_loop(the_loop);
+    loop_free(the_loop);
+}
+
 static size_t dropped;
 
 static void run_in_drop(void *hook_arg, tw_callback *callback, void *arg)

@@ -518,6 +518,33 @@ Test(threadsafe, tw_cancel_all_hands_them_over_and_goes_on)
     loop_free(the_loop);
 }
 
+Test(threadsafe, interval_of_a_call_that_is_over_is_not_set)
+{
+    tw_loop *loop = loop_new();
+    tw_handle handle = tw_call_later_threadsafe_ns(loop, MS, record, ID(1));
+    errno = 0;
+    cr_assert_not(tw_set_interval_ns(loop, handle, 5));
+    cr_assert_eq(errno, EINVAL, "it runs once");
+    tw_cancel(loop, handle);
+    errno = 0;
+    cr_assert_not(tw_set_interval_ns(loop, handle, 5));
+    cr_assert_eq(errno, 0, "it is stale");
+    loop_free(loop);
+}
+
+Test(threadsafe, slack_does_not_put_off_what_is_due_already)
+{
+    tw_options options = test_options();
+    options.slack_ns = SECOND;
+    tw_loop *loop = loop_with(&options);
+    tw_call_at_threadsafe_ns(loop, START - 1, record, ID(1));
+    cr_assert_eq(tw_next_ns(loop), START - 1);
+    tw_call_at_threadsafe_ns(loop, START + 1, record, ID(2));
+    cr_assert_eq(run_at(loop, START), 1);
+    cr_assert_eq(tw_next_ns(loop), START + 1 + SECOND);
+    loop_free(loop);
+}
+
 static size_t handed_over;
 
 /* Two for one: the second has a node that is looked at after this one. */

@@ -111,7 +111,9 @@ static void fork_here(void *arg)
     if (both->child != 0)
         return;
     if (both->without_descriptors) {
-        struct rlimit none = {0, 0};
+        struct rlimit none;
+        CHILD_REQUIRE(getrlimit(RLIMIT_NOFILE, &none) == 0);
+        none.rlim_cur = 0; /* what is counted at the end is written to files */
         CHILD_REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
     }
     tw_call_later_ns(both->loop, MS, count, &both->calls);
@@ -133,6 +135,10 @@ static void end_child(const struct fork_in_callback *both, int result)
         CHILD_REQUIRE(pthread_join(both->thread, NULL) == 0);
     }
     tw_loop_free(both->loop);
+    struct rlimit limit;
+    CHILD_REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    CHILD_REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     _exit(0);
 }
 

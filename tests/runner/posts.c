@@ -318,6 +318,27 @@ Test(posts, leave_no_memory_behind_even_if_the_end_of_a_thread_cannot_be_seen)
         pthread_key_delete(keys[--taken]);
 }
 
+/* Linked with --wrap. */
+static bool no_values;
+
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+    return no_values ? ENOMEM : __real_pthread_setspecific(key, value);
+}
+
+Test(posts, leave_no_memory_behind_even_if_a_thread_cannot_be_marked)
+{
+    tw_loop *loop = loop_new();
+    no_values = true;
+    expect_memory_back(loop, 100);
+    no_values = false;
+    expect_memory_back(loop, 100);
+    loop_free(loop);
+}
+
 /* ------------------------------------------------------------- embedded posts */
 
 /* A queue of the caller's own, here a number, and a post that says it has grown. */

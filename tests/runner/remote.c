@@ -640,6 +640,28 @@ static void *run_until_empty(void *loop)
 
 /* A cancel wakes the loop when it may have been the last: else it would sleep for an
  * hour. In turns: seen by the loop before, and cancelled at about that time. */
+struct last_two {
+    tw_loop *loop;
+    tw_handle rest;
+};
+
+static void cancel_the_rest(void *arg)
+{
+    struct last_two *last_two = arg;
+    cr_assert(tw_cancel_threadsafe(last_two->loop, last_two->rest));
+}
+
+/* The loop is awake: it need not be woken. */
+Test(until_empty, returns_when_a_callback_has_cancelled_the_rest)
+{
+    struct last_two last_two = {.loop = loop_new()};
+    last_two.rest = tw_call_later_threadsafe_ns(last_two.loop, HOUR, stop, last_two.loop);
+    tw_call_later_ns(last_two.loop, MS, cancel_the_rest, &last_two);
+    cr_assert_eq(tw_run_until_empty(last_two.loop), 0);
+    cr_assert_eq(tw_pending_count(last_two.loop), 0);
+    loop_free(last_two.loop);
+}
+
 Test(until_empty, returns_when_other_threads_have_cancelled_the_rest)
 {
     tw_loop *loop = loop_new();

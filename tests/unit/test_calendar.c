@@ -499,6 +499,27 @@ Test(calendar, loop_is_freed_while_a_tick_is_being_opened)
     cr_assert_eq(fired, 0u);
 }
 
+/* A crowd in one slot asks for further wake-ups, though the next is known. */
+Test(calendar, next_is_worked_out_again_when_a_slot_has_become_crowded)
+{
+    enum { CROWD = 3 * TW_WAKE_CELLS };
+    begin();
+    uint64_t when = now + SLOT_NS(TW_LEVELS - 1) * 5;
+    tw_timer *crowd = timers_new(CROWD);
+    uint64_t before = UINT64_MAX;
+    for (size_t i = 0; i < CROWD; i++) {
+        tw_timer_init(&crowd[i], count, NULL);
+        start(&crowd[i], when);
+        uint64_t next = tw_next_ns(loop);
+        REQUIRE(next <= before && next > now);
+        before = next;
+    }
+    cr_assert_lt(before, when);
+    sleep_through(CROWD);
+    cr_assert_eq(fired, (unsigned)CROWD);
+    tw_loop_free(loop);
+}
+
 /* -------------------------------------------------------------------- trimming */
 
 Test(calendar, trimming_gives_back_what_pending_timers_do_not_need)
@@ -539,13 +560,13 @@ Test(calendar, trimming_gives_back_what_pending_timers_do_not_need)
 /* Runs that are too long to be merged, each with many more chunks than one. */
 Test(calendar, trimming_takes_the_memory_for_all_runs_at_once)
 {
-    enum { RUNS = 5, EACH = READY_BATCH * 3 / 4 };
+    enum { RUNS = READY_FEW + 4, EACH = READY_BATCH * 3 / 4 };
     begin();
     for (uint64_t run = 0; run < RUNS; run++) {
         timers_started(EACH, now + TICK / 2 + run);
         tw_advance(loop, now + run + 1);
     }
-    cr_assert_geq(calendar->ready.count, 2u);
+    cr_assert_gt(calendar->ready.count, (size_t)READY_FEW);
     tw_timer *peak = timers_started(10000, now + 3 * TICK);
     for (size_t i = 0; i < 10000; i++)
         tw_timer_stop(loop, &peak[i]);

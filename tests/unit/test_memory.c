@@ -4,6 +4,8 @@
 #endif
 #include "support.h"
 
+#include <signal.h>
+
 #include "huge_pages.h"
 
 Test(memory, bytes_are_those_given_out_and_not_given_back)
@@ -112,6 +114,11 @@ Test(port, eight_successive_tags_differ)
     for (int i = 0; i < 8; i++)
         seen |= 1u << (port_next_tag() & 7);
     cr_assert_eq(seen, 0xffu);
+}
+
+Test(port, invariant_that_is_broken_ends_the_process, .signal = SIGABRT)
+{
+    tw_broken("nothing", __FILE__, __LINE__);
 }
 
 #ifdef __linux__
