@@ -36,6 +36,7 @@ static int arena_flags(const struct arena *arena)
 static void *arena_alloc(void *allocator_arg, size_t bytes, size_t alignment)
 {
     struct arena *arena = allocator_arg;
+    /* Half of the macro is unreachable because it is about alignments beyond 2^31. */
     void *block = mallocx(bytes, arena_flags(arena) | (int)MALLOCX_ALIGN(alignment));
     if (block) {
         arena->blocks++;

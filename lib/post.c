@@ -22,6 +22,7 @@ static bool claim(struct post_queue *queue)
 
 bool post_claim_wake(struct post_queue *queue, uint64_t when_ns)
 {
+    /* by a race alone: another has claimed it since */
     return atomic_load(&queue->reader) == POST_ASLEEP && when_ns < atomic_load(&queue->alarm_ns) &&
            claim(queue);
 }
@@ -33,6 +34,7 @@ static int push(struct post_queue *queue, tw_post *post)
         post->next_ = newest;
     } while (!atomic_compare_exchange_weak_explicit(&queue->newest, &newest, post,
                                                     memory_order_seq_cst, memory_order_relaxed));
+    /* by a race alone: another has claimed it since */
     return atomic_load(&queue->reader) == POST_ASLEEP && claim(queue);
 }
 

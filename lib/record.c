@@ -76,7 +76,7 @@ static int ids_grow(struct ids *ids, struct memory *memory)
 {
     TW_ASSERT(ids->spare_count == 0);
     if (ids->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
-        return -1;
+        return -1; /* unreachable because no test holds 67 million timers */
     struct ids grown = {.slot_count = ids->slot_count * 2};
     if (grown.slot_count == 0)
         grown.slot_count = FIRST_SLOTS;

@@ -47,6 +47,7 @@ static bool leave_scheduled(struct remote_node *node, enum remote_phase phase)
 {
     uint64_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
     uint64_t next = (state & ~REMOTE_PHASE_MASK) | (uint64_t)phase;
+    /* by a race alone: it was cancelled since */
     return remote_phase(state) == REMOTE_SCHEDULED &&
            atomic_compare_exchange_strong(&node->state, &state, next);
 }
@@ -123,6 +124,7 @@ static void put_off_arrival(tw_loop *loop, struct remote_node *node)
 {
     uint64_t state = atomic_load_explicit(&node->state, memory_order_relaxed);
     uint64_t posted = (state & ~REMOTE_PHASE_MASK) | REMOTE_LINKED | REMOTE_POSTED;
+    /* by a race alone: it was cancelled since */
     if (remote_phase(state) == REMOTE_SCHEDULED &&
         atomic_compare_exchange_strong(&node->state, &state, posted))
         remote_push_arrival(&loop->posts, node);
@@ -320,6 +322,7 @@ uint64_t remote_when_ns(const tw_loop *loop, tw_handle handle)
     if (!node)
         return BITS_NEVER;
     uint64_t deadline = __atomic_load_n(&node->node.timer.bare_.deadline_, __ATOMIC_ACQUIRE);
+    /* by a race alone: it was cancelled since */
     return find_pending(loop, handle, &state) ? deadline : BITS_NEVER;
 }
 
@@ -332,10 +335,10 @@ bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
     if (!loop_may_change(loop))
         return false;
     remote_collect(loop);
-    if (!(node = find_pending(loop, handle, &state)))
-        return false; /* cancelled just now */
-    if (!timer_placed(&node->node.timer.bare_))
-        return false; /* a guess: its start has not returned yet */
+    if (!(node = find_pending(loop, handle, &state))) /* by a race alone: cancelled just now */
+        return false;
+    if (!timer_placed(&node->node.timer.bare_)) /* by a race alone: a guess, its start has */
+        return false;                           /* not returned yet */
     loop_look_at_move(loop, when_ns);
     calendar_move(&loop->calendar, &node->node.timer.bare_, when_ns);
     return true;

@@ -29,6 +29,7 @@ static uint64_t admit(struct remote *remote)
         uint64_t over = atomic_load(&remote->over) + atomic_load(&remote->cancelled);
         if (counts.started - over + others >= remote->pending_cap)
             return 0;
+        /* by a race alone: another was counted since */
     } while (!atomic_compare_exchange_weak(&remote->started, &counts.started, counts.started + 1));
     return counts.started + 1;
 }
@@ -51,6 +52,7 @@ static uint64_t publish(struct post_queue *queue, struct remote_node *node)
     do { /* it fails if the loop unlinks the node at this moment */
         linked = state & REMOTE_LINKED;
         posted = generation << 32 | REMOTE_LINKED | REMOTE_POSTED;
+        /* by a race alone: see above */
     } while (!atomic_compare_exchange_weak(&node->state, &state, posted));
     if (!linked)
         remote_push_arrival(queue, node);

@@ -44,11 +44,12 @@ static struct remote_node *make_slab(struct remote_slab *slab, uint32_t nodes)
     struct remote_node *fresh = calloc(nodes, sizeof *fresh), *there = NULL;
     if (!fresh)
         return NULL;
+    /* by a race alone: another has made it since */
     if (atomic_compare_exchange_strong_explicit(&slab->nodes, &there, fresh, memory_order_acq_rel,
                                                 memory_order_acquire))
         return fresh;
-    free(fresh);
-    return there;
+    free(fresh);  /* by a race alone: it is not needed */
+    return there; /* by a race alone: it is the other's */
 }
 
 /* The number of a node of the slab that nobody has taken before; `nodes`: all have
@@ -56,6 +57,7 @@ static struct remote_node *make_slab(struct remote_slab *slab, uint32_t nodes)
 static uint32_t take_number(struct remote_slab *slab, uint32_t nodes)
 {
     uint32_t used = atomic_load_explicit(&slab->used, memory_order_acquire);
+    /* by a race alone: another has taken one since */
     while (used < nodes && !atomic_compare_exchange_weak_explicit(&slab->used, &used, used + 1,
                                                                   memory_order_acquire,
                                                                   memory_order_acquire)) {
@@ -65,6 +67,7 @@ static uint32_t take_number(struct remote_slab *slab, uint32_t nodes)
 
 static struct remote_node *take_fresh(struct remote_pool *pool)
 {
+    /* The end is unreachable because so many nodes do not fit any memory. */
     for (unsigned i = 0; i < REMOTE_SLABS; i++) {
         struct remote_slab *slab = &pool->slabs[i];
         struct remote_node *nodes = atomic_load_explicit(&slab->nodes, memory_order_acquire);
@@ -157,6 +160,7 @@ size_t remote_pool_trim(struct remote_pool *pool)
 {
     struct remote_census census[REMOTE_SLABS] = {{0, 0, false}};
     uint64_t head = atomic_load(&pool->free);
+    /* by a race alone: another has taken or given one since */
     while (!atomic_compare_exchange_weak(&pool->free, &head, ((head >> 32) + 1) << 32)) {
     }
     take_census(pool, (uint32_t)head, census);

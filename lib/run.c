@@ -44,6 +44,7 @@ static void leave_context(struct run_state *run)
 {
     tw_context *held = run->held, *entered = run->entered;
     run->held = run->entered = NULL;
+    /* Not to have entered is unreachable because a hook always returns. */
     if (entered && entered->ops->leave)
         entered->ops->leave(entered);
     context_release(held);

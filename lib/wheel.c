@@ -200,7 +200,7 @@ void wheel_cascades_done(struct wheel *wheel)
 uint64_t wheel_wake_for(const struct wheel *wheel, unsigned level, uint64_t number)
 {
     uint64_t cells = wheel->slots[wheel_slot_at(level, number)].count;
-    if (TW_LIKELY(cells <= TW_WAKE_CELLS) || level == 0)
+    if (TW_LIKELY(cells <= TW_WAKE_CELLS))
         return WHEEL_NEVER;
     uint64_t since = shares_since(wheel, level, number);
     uint64_t last = wheel_last_tick(level, number);

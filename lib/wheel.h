@@ -281,8 +281,8 @@ void wheel_prefetch_next(const struct wheel *wheel, unsigned level);
 /* Works out cascade_due afresh. */
 void wheel_cascades_done(struct wheel *wheel);
 
-/* The tick at which a sleeping loop is to be woken so that this occupied slot is
- * emptied in pieces; WHEEL_NEVER: it holds no more than one. */
+/* The tick at which a sleeping loop is to be woken so that this occupied slot of an upper
+ * level is emptied in pieces; WHEEL_NEVER: it holds no more than one. */
 uint64_t wheel_wake_for(const struct wheel *wheel, unsigned level, uint64_t number);
 
 #endif
