@@ -128,6 +128,7 @@ Test(bare, dropped_with_the_loop_and_free_again)
     cr_assert_eq(dropped, 21);
     for (size_t i = 0; i < 10; i++)
         cr_assert_not(tw_bare_active(&connections[i].idle));
+    free(connections);
     begin();
     end();
 }
