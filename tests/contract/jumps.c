@@ -387,13 +387,12 @@ Test(jumps, callback_that_comes_back_from_another_stack_finds_its_run_over)
     on_other.uc_link = &on_main;
     makecontext(&on_other, run_on_other, 0);
     cr_assert_eq(swapcontext(&on_main, &on_other), 0);
-    cr_assert_eq(tw_run(the_loop), 2);
-    tw_call_soon(the_loop, record, ID(4));
+    cr_assert_eq(tw_run_max(the_loop, 1), 1);
     cr_assert_eq(swapcontext(&on_main, &on_other), 0);
-    expect_fired(1, 2, 3, 101);
+    expect_fired(1, 2, 101); /* what is left is for a run that is not over */
     check_loop(the_loop);
     cr_assert_eq(tw_run(the_loop), 1);
-    expect_fired(1, 2, 3, 101, 4);
+    expect_fired(1, 2, 101, 3);
     loop_free(the_loop);
 }
 

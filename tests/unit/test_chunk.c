@@ -332,6 +332,18 @@ Test(chunk, slab_of_a_pool_of_millions_is_whole_huge_pages)
     cr_assert_eq(memory.bytes, 0u);
 }
 
+Test(chunk, reserve_adds_what_is_lacking_and_no_more)
+{
+    begin(1, 0);
+    for (size_t chunks = 100; chunks <= 400; chunks *= 2) {
+        cr_assert_eq(chunk_pool_reserve(&pool, chunks * CHUNK_ROOM, 1, false), 0);
+        cr_assert_geq(pool.total, chunks);
+        cr_assert_leq(pool.total, chunks + 10);
+    }
+    chunk_pool_free(&pool);
+    cr_assert_eq(memory.bytes, 0u);
+}
+
 Test(chunk, reserve_of_more_than_can_be_is_refused)
 {
     begin(10, 0);
