@@ -423,14 +423,37 @@ Test(descriptor, is_not_made_readable_by_a_cut_run_when_a_wakeup_is_on_its_way)
 /* Takes the place of the C library's in this program. The loop sets its alarm
  * between its look at the queue and its sleep: the worst moment for a post. */
 static tw_loop *post_while_arming;
+static struct timespec last_alarm;
 
 int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
 {
     tw_loop *loop = post_while_arming;
     post_while_arming = NULL;
+    last_alarm = new->it_value;
     if (loop)
         cr_assert_eq(tw_call_soon_threadsafe(loop, stop, loop), 0);
     return (int)syscall(SYS_timerfd_settime, fd, flags, new, old);
+}
+
+Test(descriptor, has_its_alarm_set_for_the_deadline_to_the_nanosecond)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    uint64_t now_ns = tw_time_ns(outer.loop);
+    /* Each before the last, or the alarm would be left as it is. */
+    const uint64_t deadlines[] = {UINT64_C(1) << 62, now_ns + HOUR, now_ns + 7 * SECOND / 3 * 1000};
+    tw_timer timer;
+    tw_timer_init(&timer, count, &outer.calls);
+    for (size_t i = 0; i < sizeof deadlines / sizeof *deadlines; i++) {
+        cr_assert_eq(tw_timer_start_at_ns(outer.loop, &timer, deadlines[i]), 0);
+        tw_run(outer.loop);
+        if (sizeof(time_t) == 8) {
+            cr_assert_eq((uint64_t)last_alarm.tv_sec, deadlines[i] / SECOND);
+            cr_assert_eq((uint64_t)last_alarm.tv_nsec, deadlines[i] % SECOND);
+        }
+    }
+    tw_timer_stop(outer.loop, &timer);
+    end(&outer);
 }
 
 Test(descriptor, a_post_just_before_the_sleep_is_not_lost)
