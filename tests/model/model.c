@@ -474,8 +474,12 @@ static struct ledger_line expected_line(const struct entry *entry)
     MUST(frame->calls == 0 || reading() < frame->ends);
     const struct ledger_line *line =
         ledger_next(&m.ledger, frame->now, frame->last_order, frame->last_soon);
-    if (!line && !frame->timers_began)
+    if (!line && !frame->timers_began) {
+        /* The run that was cut short had nothing left: this is a new one. */
         line = ledger_next(&m.ledger, frame->now, frame->last_order, frame->last_order);
+        frame->last_soon = frame->last_order;
+        end_soon(frame, false);
+    }
     MUST(line != NULL);
     MUST(&m.entries[line->entry] == entry);
     if (!line->soon && !frame->timers_began) {
