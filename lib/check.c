@@ -156,7 +156,7 @@ static bool due_in_order(const tw_bare_timer *a, const tw_bare_timer *b)
 
 static const char *check_run(struct walk *walk, const struct ready_run *run)
 {
-    const tw_bare_timer *first = run->queue.count > 0 ? *run->queue.head : NULL;
+    const tw_bare_timer *first = *run->queue.head; /* NULL: an empty cell */
     CHECK(!first || walk->calendar->ready.count == 1 || (first->deadline_ == run->deadline && timer_sequence(first) == run->sequence),
           "R2: a run is not known by its first timer");
     return check_queue(walk, &run->queue, SLOT_RUN, due_in_order);

@@ -75,8 +75,9 @@ static void ids_free(struct ids *ids, struct memory *memory)
 static int ids_grow(struct ids *ids, struct memory *memory)
 {
     TW_ASSERT(ids->spare_count == 0);
+    /* unreachable because no test holds 67 million timers */
     if (ids->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
-        return -1; /* unreachable because no test holds 67 million timers */
+        return -1;
     struct ids grown = {.slot_count = ids->slot_count * 2};
     if (grown.slot_count == 0)
         grown.slot_count = FIRST_SLOTS;

@@ -266,6 +266,7 @@ static void drop_one(void *arg, struct remote_node *node)
     tw_loop *loop = dropping->loop;
     uint64_t state = atomic_load(&node->state);
     bool is_ours = remote_phase(state) == REMOTE_SCHEDULED && node->number <= dropping->last;
+    /* by a race alone: it was cancelled since */
     if (!is_ours || !leave_scheduled(node, REMOTE_FREE))
         return;
     tw_callback *callback = node->node.timer.callback_;

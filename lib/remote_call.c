@@ -152,6 +152,7 @@ static bool cancel_remote(tw_loop *loop, struct remote_node *node, tw_handle han
                        remote_phase(state) == REMOTE_SCHEDULED;
         if (!pending || remote_generation(state) != (uint32_t)(handle >> 32))
             return false;
+        /* by a race alone: it was taken in, or has started, since */
     } while (!atomic_compare_exchange_weak(&node->state, &state, cancelled_state(state)));
     atomic_fetch_add(&remote->cancelled, 1);
     if (remote_phase(state) == REMOTE_SCHEDULED)

@@ -247,6 +247,7 @@ TW_INLINE void count_call(tw_loop *loop, struct run *run)
 static void run_posts(tw_loop *loop, struct run *run, uint64_t last)
 {
     struct post post;
+    /* That none is left is unreachable because those up to `last` have been taken over. */
     while (!full(run) && loop->posts.handed < last && post_next(&loop->posts, &post)) {
         loop->counts.fired++;
         loop->counts.posts++;

@@ -255,6 +255,7 @@ static void stop_driving(tw_loop *loop)
 static bool is_empty(tw_loop *loop)
 {
     remote_collect(loop);
+    /* by a race alone: something has come since the run */
     return loop_pending(loop) == 0 && !post_waiting(&loop->posts) && !remote_has_arrivals(loop);
 }
 
@@ -285,6 +286,7 @@ static int sleep_until_due(tw_loop *loop)
     struct runner *runner = &loop->runner;
     int woken = 0;
     /* Whoever cancels the last call sees that the loop sleeps, or is seen here. */
+    /* by a race alone: the last was cancelled since the run */
     if (rest(loop) && !(runner->ends_empty && is_empty(loop))) {
         woken = backend_wait(&runner->backend, true);
         runner->wakeups++;

@@ -94,5 +94,6 @@ int backend_wait(const struct backend *backend, bool may_sleep)
     if (ready < 0)
         return errno == EINTR ? 0 : -1;
     char mark;
+    /* Not to find it is unreachable because nobody else reads. */
     return ready > 0 && read(backend->wait_fd, &mark, 1) == 1;
 }

@@ -100,6 +100,19 @@ Test(next, nothing_pending_is_never)
     loop_free(the_loop);
 }
 
+Test(next, post_is_due_at_once)
+{
+    the_loop = loop_new();
+    tw_call_at_ns(the_loop, START + SECOND, record, ID(1));
+    cr_assert_eq(tw_earliest_ns(the_loop), START + SECOND);
+    cr_assert_eq(tw_call_soon_threadsafe(the_loop, record, ID(2)), 0);
+    cr_assert_eq(tw_earliest_ns(the_loop), START);
+    cr_assert_eq(tw_next_ns(the_loop), START);
+    cr_assert_eq(tw_run(the_loop), 1);
+    cr_assert_eq(tw_earliest_ns(the_loop), START + SECOND);
+    loop_free(the_loop);
+}
+
 Test(next, single_timer_is_waited_for_to_the_nanosecond)
 {
     the_loop = loop_new();

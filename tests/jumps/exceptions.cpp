@@ -138,6 +138,41 @@ void contexts_are_left_and_released() {
     tw_loop_free(loop);
 }
 
+int caught;
+
+void run_inside(void *) {
+    try {
+        tw_run(loop);
+        MUST(false);
+    } catch (const std::runtime_error &) {
+        caught++;
+    }
+}
+
+// The run around it goes on, and the next run, too: each call that was left is over.
+void a_nested_run_that_is_left_is_over() {
+    tw_options options = TW_OPTIONS_INIT;
+    options.clock = read_clock;
+    options.nested = true;
+    loop = tw_loop_new(&options);
+    tw_context own = {nullptr}, context = {&ops};
+    tw_context_set(loop, &own);
+    made.clear();
+    caught = 0;
+    tw_call_soon(loop, run_inside, nullptr);
+    tw_call_at_in(loop, 0, note_and_throw, &ids[0], &context);
+    tw_call_at_ns(loop, 1, note, &ids[1]);
+    MUST(tw_run(loop) == 2 && caught == 1);
+    MUST(references == 0 && inside == 0 && tw_context_current(loop) == &own);
+    tw_call_soon(loop, run_inside, nullptr);
+    tw_handle handle = tw_call_at_threadsafe_ns(loop, 0, note_and_throw, &ids[2]);
+    MUST(tw_run(loop) == 1 && caught == 2);
+    MUST(!tw_cancel_and_wait(loop, handle));
+    MUST((made == std::vector<int>{0, 1, 2}));
+    MUST(tw_check(loop) == nullptr);
+    tw_loop_free(loop);
+}
+
 void stop(void *) { tw_stop(loop); }
 
 void tw_run_forever_lets_it_through() {
@@ -203,6 +238,7 @@ int main() {
     the_rest_stays_due();
     the_run_is_over_at_once();
     contexts_are_left_and_released();
+    a_nested_run_that_is_left_is_over();
     tw_run_forever_lets_it_through();
     descriptor_goes_on();
     a_thread_may_end_in_a_callback();

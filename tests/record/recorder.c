@@ -367,6 +367,33 @@ static void start_move_and_fire(tw_loop *loop, size_t count)
     free(timers);
 }
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* Another thread's call is none of the loop's own: the trace is as if it had not been. */
+Test(recorder, calls_of_other_threads_are_left_out)
+{
+    struct tape with = {0}, without = {0};
+    for (int others = 0; others < 2; others++) {
+        test_now_ns = 1000000;
+        tw_loop *loop = test_loop_new(NULL);
+        cr_assert_eq(tw_record_start(loop, tape_write, others ? &with : &without), 0);
+        tw_call_later_ns(loop, 5, nothing, NULL);
+        if (others)
+            cr_assert_neq(tw_call_later_threadsafe_ns(loop, 7, nothing, NULL), 0u);
+        test_now_ns += 10;
+        cr_assert_eq(tw_run(loop), others ? 2u : 1u);
+        cr_assert_eq(tw_record_stop(loop), 0);
+        tw_loop_free(loop);
+    }
+    cr_assert_eq(with.count, without.count);
+    cr_assert_eq(memcmp(with.bytes, without.bytes, with.count), 0);
+    tape_free(&with);
+    tape_free(&without);
+}
+
 static size_t longest_write;
 
 static int measure(void *written, const void *bytes, size_t count)

@@ -177,6 +177,16 @@ static void hand_over(void *unused)
     tw_loop_free(loop);                      /* or by freeing it */
 }
 
+Test(owner, no_loop_is_nobodys)
+{
+    errno = 0;
+    cr_assert_eq(tw_run(NULL), 0u);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    cr_assert_eq(tw_advance(NULL, 1), 0u);
+    cr_assert_eq(errno, EINVAL);
+}
+
 Test(owner, a_loop_may_be_handed_over)
 {
     expect_good_end(in_child(hand_over, NULL, said, sizeof said));

@@ -69,3 +69,27 @@ Test(hardened, overwritten_parked_timer_is_not_stopped, .signal = SIGABRT)
     tw_timer_park(loop, &timer);
     tw_timer_stop(loop, &timer);
 }
+
+static uint64_t now_ns = UINT64_C(1000000) << 20;
+
+static uint64_t read_clock(void *arg)
+{
+    (void)arg;
+    return now_ns;
+}
+
+/* It waits in a sorted run: its tick has begun, its time has not come. */
+Test(hardened, overwritten_timer_of_the_open_tick_is_not_stopped, .signal = SIGABRT)
+{
+    tw_options options = {.size = sizeof options, .clock = read_clock};
+    overwrite(SECONDS);
+    loop = tw_loop_new(&options);
+    for (int i = 0; i < 2; i++) {
+        tw_timer_init(i ? &other : &timer, ignore, NULL);
+        tw_timer_start_at_ns(loop, i ? &other : &timer, now_ns + 1000);
+    }
+    now_ns++;
+    tw_run(loop);
+    timer.bare_.place_ = &elsewhere[1];
+    tw_timer_stop(loop, &timer);
+}

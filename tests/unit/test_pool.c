@@ -231,3 +231,27 @@ Test(pool, of_as_many_nodes_as_there_are_indices_has_no_more)
     cr_assert_not_null(pool_take(&pool));
     end();
 }
+
+Test(pool, slab_that_cannot_be_made_again_is_told_and_loses_nothing)
+{
+    begin();
+    struct node *kept = keep_one_of(64 + 128 + 10, 64 + 128 + 5);
+    pool_trim(&pool);
+    cr_assert_gt(pool.missing, 0u);
+    while (pool.free)
+        pool_take(&pool);
+    while (pool.used < pool.room + pool.missing)
+        pool_take(&pool);
+    while (pool.free)
+        pool_take(&pool);
+    allocations_left = 0;
+    uint32_t taken = pool.taken;
+    cr_assert_null(pool_take(&pool));
+    cr_assert_eq(pool.taken, taken);
+    allocations_left = -1;
+    struct node *again = pool_take(&pool);
+    cr_assert_not_null(again);
+    cr_assert_lt(again->index, 64u + 128);
+    cr_assert_eq(pool_find(&pool, pool_handle(kept)), kept);
+    end();
+}

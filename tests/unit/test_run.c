@@ -57,6 +57,25 @@ static void note_and_nest(void *arg)
     tw_call_at_ns(loop, now, note, "t");
 }
 
+/* It neither begins nor ends a run: that is what makes a server's idle turns cheap. */
+Test(run, time_passes_without_a_run_where_there_is_nothing_to_do)
+{
+    begin();
+    tw_call_at_ns(loop, now + UINT64_C(3600000000000), note, "a");
+    tw_run(loop);
+    uint64_t runs = loop->runs;
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(tw_advance(loop, ++now), 0u);
+    cr_assert_eq(loop->runs, runs);
+    tw_call_soon(loop, note, "a");
+    cr_assert_eq(tw_advance(loop, ++now), 1u);
+    cr_assert_eq(loop->runs, runs + 1);
+    for (int i = 0; i < 100; i++)
+        cr_assert_eq(tw_advance(loop, ++now), 0u);
+    cr_assert_eq(loop->runs, runs + 1);
+    end();
+}
+
 Test(run, bounded_run_goes_on_where_it_stopped)
 {
     begin();
