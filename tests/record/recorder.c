@@ -367,11 +367,6 @@ static void start_move_and_fire(tw_loop *loop, size_t count)
     free(timers);
 }
 
-static void nothing(void *arg)
-{
-    (void)arg;
-}
-
 /* Another thread's call is none of the loop's own: the trace is as if it had not been. */
 Test(recorder, calls_of_other_threads_are_left_out)
 {
