@@ -281,6 +281,17 @@ Test(check, C3_deadline_before_that_which_is_slept_for)
     EXPECT("C3");
 }
 
+Test(check, C3_soon_calls_are_no_part_of_it)
+{
+    begin_with_one();
+    tw_call_soon(loop, nothing, NULL);
+    uint64_t next = calendar_next_ns(calendar);
+    cr_assert_gt(next, now);
+    cr_assert_null(tw_check(loop));
+    calendar->next_ns = next + 1;
+    EXPECT("C3");
+}
+
 static tw_timer spilled[2];
 
 /* Two timers in the list, the later one first. */
