@@ -130,7 +130,10 @@ static void end_child(const struct fork_in_callback *both, int result)
     if (result != 0) { /* what can be done without descriptors still can */
         CHILD_REQUIRE(both->calls == 0);
         CHILD_REQUIRE(pthread_join(both->thread, NULL) == 0);
-        CHILD_REQUIRE(tw_run(both->loop) == 2 && both->calls == 1); /* the timer and the post */
+        size_t calls = 0;
+        while (calls < 2) /* the post, and the timer when it is due */
+            calls += tw_run(both->loop);
+        CHILD_REQUIRE(both->calls == 1);
     } else {
         CHILD_REQUIRE(pthread_join(both->thread, NULL) == 0);
     }
@@ -252,6 +255,8 @@ Test(forks, of_another_thread_while_the_loop_sleeps_do_not_wake_it)
     loop_free(sleeper.loop);
 }
 
+#ifndef __SANITIZE_THREAD__ /* it bears no threads in the child of several */
+
 /* A poster has claimed to wake the parent's loop. Whether it has done so by the fork or
  * not: nobody wakes the child's for that, so that it must not wait for it. */
 static void go_on_and_be_woken(void *arg)
@@ -280,7 +285,9 @@ Test(forks, between_the_claim_of_a_wakeup_and_its_sleepers_rise_do_not_make_the_
     loop_free(sleeper.loop);
 }
 
-/* The same, and the loop has risen by itself meanwhile. */
+#endif
+
+/* A wake-up is owed to the loop that forks: it has risen by itself meanwhile. */
 static void fork_with_wakeup_owed(void *arg)
 {
     struct fork_in_callback *both = arg;
