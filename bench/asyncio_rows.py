@@ -1,9 +1,11 @@
 """Rows for orientation: asyncio_rows.py OUT.json [--filter RE] [--and RE] [--repetitions N]
                                      [--package FOLDER]
+                            asyncio_rows.py --list [--filter RE] [--and RE]
 
 The same workloads on CPython's asyncio, in a process of its own, for readers who
 know what its timers cost: on asyncio's own loop, on uvloop's, and on tickwheel's
-(the package of python/, found in FOLDER or installed). asyncio's and tickwheel's run
+(the package of python/, found in FOLDER or installed). --list prints the names of the
+rows and measures none; tickwheel's are among them, built or not. asyncio's and tickwheel's run
 on a virtual clock, as the contenders do: their time() is replaced, and their
 selector never has anything. uvloop's clock is libuv's and cannot be replaced from
 here: so no time passes for it, and only starting, stopping and moving are measured.
@@ -31,6 +33,7 @@ except ImportError:
 tickwheel = None  # see find_tickwheel
 
 TURNS = 1000
+WORKLOADS = ("memory", "fill", "steady", "churn", "restart", "idle", "request", "turn")
 SIZES = (10_000, 100_000, 1_000_000)
 STEP = 0.001
 SPAN = 60.0
@@ -266,32 +269,48 @@ def find_tickwheel(folder):
         tickwheel = None
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out")
-    parser.add_argument("--filter", default="")
-    parser.add_argument("--and", dest="also", default="")
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--package", help="the folder in which the package tickwheel is")
-    options = parser.parse_args()
+def rows_of(contenders, patterns):
+    """(workload, contender, timers) of each row whose name all patterns match."""
+    return [(workload, contender, timers)
+            for workload in WORKLOADS for contender in contenders for timers in SIZES
+            if contender.has_virtual_time or workload != "steady"
+            if all(re.search(pattern, f"{workload}/{contender.name}/{timers}")
+                   for pattern in patterns)]
+
+
+def measure_all(options):
     find_tickwheel(options.package)
     contenders = [Asyncio] + ([Tickwheel] if tickwheel else []) + ([Uvloop] if uvloop else [])
-    wanted = [(workload, contender, timers)
-              for workload in ("memory", "fill", "steady", "churn", "restart", "idle", "request", "turn")
-              for contender in contenders for timers in SIZES
-              if contender.has_virtual_time or workload != "steady"
-              if all(re.search(pattern, f"{workload}/{contender.name}/{timers}")
-                     for pattern in (options.filter, options.also))]
+    wanted = rows_of(contenders, (options.filter, options.also)) * options.repetitions
     rows = []
-    for number, key in enumerate(wanted * options.repetitions, 1):
+    for number, key in enumerate(wanted, 1):
         rows.append((measure_alone if key[0] == "memory" else measure)(*key))
-        print(f"[{number}/{len(wanted) * options.repetitions}] {rows[-1]['name']}: "
-              f"{rows[-1]['cpu_time']:.3g} ns", flush=True)
+        print(f"[{number}/{len(wanted)}] {rows[-1]['name']}: {rows[-1]['cpu_time']:.3g} ns",
+              flush=True)
     missing = [name for name, module in (("uvloop", uvloop), (Tickwheel.name, tickwheel))
                if module is None]
     context = {"missing": ", ".join(missing)}
     with open(options.out, "w", encoding="utf-8") as file:
         json.dump({"context": context, "benchmarks": rows}, file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", nargs="?")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--filter", default="")
+    parser.add_argument("--and", dest="also", default="")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--package", help="the folder in which the package tickwheel is")
+    options = parser.parse_args()
+    if options.list:
+        contenders = [Asyncio, Tickwheel] + ([Uvloop] if uvloop else [])
+        for workload, contender, timers in rows_of(contenders, (options.filter, options.also)):
+            print(f"{workload}/{contender.name}/{timers}")
+    elif options.out:
+        measure_all(options)
+    else:
+        parser.error("where are the rows to go?")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Rows for orientation: python3 bench/runtimes OUT.json [--filter RE] [--repetitions N]
+                                              --list [--filter RE]
 
 Other runtimes' timers, each in a process of its own and on its own clock, which
 cannot be moved: so nothing expires, and starts, stops and moves are measured, by the
 processor time of the whole process. What is not installed is named and left out.
+--list prints the names of the rows, of what is not installed as well, and measures none.
 """
 
 import argparse
@@ -78,10 +80,15 @@ def measure(command, workload, contender, timers):
             **counters}
 
 
+def wanted_of(contender, pattern):
+    """(workload, timers) of each of its rows whose name matches."""
+    return [(workload, timers) for timers in SIZES for workload in WORKLOADS
+            if re.search(pattern, f"{workload}/{contender}/{timers}")]
+
+
 def rows_of(contender, pattern, repetitions):
     """Answers its rows, or raises Missing."""
-    wanted = [(workload, timers) for timers in SIZES for workload in WORKLOADS
-              if re.search(pattern, f"{workload}/{contender}/{timers}")]
+    wanted = wanted_of(contender, pattern)
     if not wanted:
         return []
     with tempfile.TemporaryDirectory() as folder:
@@ -95,10 +102,18 @@ def rows_of(contender, pattern, repetitions):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out")
+    parser.add_argument("out", nargs="?")
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--filter", default="")
     parser.add_argument("--repetitions", type=int, default=3)
     options = parser.parse_args()
+    if options.list:
+        for contender in RUNTIMES:
+            for workload, timers in wanted_of(contender, options.filter):
+                print(f"{workload}/{contender}/{timers}")
+        return
+    if not options.out:
+        parser.error("where are the rows to go?")
     rows, missing = [], []
     for contender in RUNTIMES:
         try:

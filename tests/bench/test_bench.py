@@ -1,6 +1,6 @@
-"""Tests of the benchmark programs: test_bench.py BENCH SUITE WRONG [JEMALLOC_SUITE]
+"""Tests of the benchmark programs: test_bench.py BENCH BUILD SUITE WRONG [JEMALLOC_SUITE]
 
-SUITE is bench_suite, WRONG the same harness with wrong.cpp's contender. What is
+BUILD is the build folder, SUITE bench_suite, WRONG the same harness with wrong.cpp's contender. What is
 tested does not depend on how fast the machine is.
 """
 
@@ -12,8 +12,8 @@ import sys
 import tempfile
 import unittest
 
-BENCH, SUITE, WRONG = sys.argv[1:4]
-JEMALLOC = sys.argv[4] if len(sys.argv) > 4 else None
+BENCH, BUILD, SUITE, WRONG = sys.argv[1:5]
+JEMALLOC = sys.argv[5] if len(sys.argv) > 5 else None
 sys.path.insert(0, BENCH)
 
 import table  # noqa: E402
@@ -190,6 +190,48 @@ class Estimate(Program):
         self.assertEqual(len(lines), 6)
         self.assertTrue(all(line.endswith(" left") for line in lines[:5]), lines)
         self.assertFalse(lines[5].endswith(" left"))
+
+
+class Filter(Program):
+    """bench/run looks for what --filter names wherever there are rows."""
+
+    def bench_run(self, *arguments):
+        environment = {**os.environ, "TICKWHEEL_BENCH_BUILD": BUILD, "TICKWHEEL_BENCH_IS_BUILT": "1"}
+        return subprocess.run([f"{BENCH}/run", *arguments], capture_output=True, text=True,
+                              env=environment)
+
+    def test_rows_of_python_alone_are_run(self):
+        done = self.bench_run("--filter", "^(idle|memory)/asyncio/10000$")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for name in ("idle/asyncio/10000", "memory/asyncio/10000"):
+            self.assertRegex(done.stdout, rf"(?m)^\[./2\] {name}: ")
+        self.assertIn("none of them was run", done.stdout)  # of the suite's workloads
+
+    def test_a_size_of_the_full_pass_alone_is_taken_from_there(self):
+        done = self.bench_run("--filter", "^idle/asyncio/100000$")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("is taken from the full one", done.stdout)
+        self.assertIn("idle/asyncio/100000: ", done.stdout)
+
+    def test_what_matches_nothing_anywhere_is_told(self):
+        for more in ((), ("--full",), ("--runtimes",)):
+            done = self.bench_run("--filter", "^nothing/of/this/kind$", *more)
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            self.assertEqual(done.stderr, "No benchmark matches ^nothing/of/this/kind$\n")
+            self.assertEqual(done.stdout, "")
+
+    def test_lists_name_what_they_would_measure(self):
+        rows = self.list_of("asyncio_rows.py", "--filter", "^restart/", "--and", "/10000$")
+        self.assertLessEqual({"restart/asyncio/10000", "restart/asyncio-on-tickwheel/10000"},
+                             set(rows))
+        self.assertEqual(len(self.list_of("asyncio_rows.py", "--filter", "^steady/uvloop/")), 0)
+        self.assertEqual(self.list_of("runtimes", "--filter", "/go/10000$"),
+                         [f"{name}/go/10000" for name in ("fill", "churn", "idle", "request")])
+
+    def list_of(self, script, *arguments):
+        done = subprocess.run([sys.executable, "-B", f"{BENCH}/{script}", "--list", *arguments],
+                              capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
 
 
 if __name__ == "__main__":
