@@ -8,7 +8,10 @@
  *
  * A TimerHandle is an asyncio.TimerHandle in full, with the slots of that class
  * filled as its own __init__ would fill them; behind them it has an `entry`,
- * with a timer in it. So nothing is allocated for a timer beside its handle.
+ * with a timer in it. So nothing is allocated for a timer beside its handle: a time
+ * that is a float, up to two arguments, and the copy of an empty context are kept in
+ * the entry, or not at all, and become objects, in their slots, when somebody asks. At
+ * a million timers each object is one cache line and one page more to go and get.
  *
  * Who owns what: while a timer is scheduled, its Timers owns one reference to the
  * handle, as asyncio's heap does; and every handle that was started owns one to
@@ -56,14 +59,23 @@ typedef struct core_state {
     PyObject *name_append, *name_call_at, *name_check_callback, *name_check_thread,
         *name_context, *name_time, *name_wheel;
     PyObject *context_only;     /* ("context",) */
+    /* The loop that last asked for its Timers, and them: borrowed. Forgotten when the
+     * Timers is closed or dies, as it does with its loop, and when a loop's `_wheel` is
+     * set, as it is when one is made. NULL: none. */
+    PyObject *last_loop;
+    struct timers *last_timers;
 } core_state;
 
 typedef struct timers timers;
+
+#define INLINE_ARGS 2            /* call_later(delay, set_result, future, result) has two */
 
 /* A handle's own part. */
 struct entry {
     tw_bare_timer timer;
     timers *timers;              /* where it was started: a reference */
+    double when;                 /* what `_when` is while its slot is NULL */
+    PyObject *args[INLINE_ARGS]; /* what `_args` is while its slot is NULL: those before NULL */
     struct entry *next;          /* in the list that it is in, while it is not active */
 };
 
@@ -106,10 +118,13 @@ static inline PyObject *handle_of(const core_state *state, struct entry *entry)
 int handle_type_make(core_state *state, PyObject *module);
 
 /* A new handle that is not scheduled yet, or NULL with an exception.
- *   when      as the caller gave it; a new reference is taken of each argument
- *   context   NULL or None: a copy of the current one */
-PyObject *handle_new(timers *owner, PyObject *loop, PyObject *when, PyObject *callback,
-                     PyObject *const *args, Py_ssize_t arg_count, PyObject *context);
+ *   when_s    when it is due
+ *   when      the same as the caller gave it; NULL: as a float
+ *   context   NULL or None: a copy of the current one
+ * A new reference is taken of each object. */
+PyObject *handle_new(timers *owner, PyObject *loop, double when_s, PyObject *when,
+                     PyObject *callback, PyObject *const *args, Py_ssize_t arg_count,
+                     PyObject *context);
 
 /* Frees the memory of handles that are no more. Their timers are in no wheel. */
 void handles_free_spare(timers *owner);
@@ -117,6 +132,9 @@ void handles_free_spare(timers *owner);
 /* timers.c */
 
 extern PyType_Spec timers_spec;
+
+/* The next call of the loop that it was last used by looks for it again. */
+void timers_forget_last(timers *self);
 
 /* Whether it is one. */
 bool timers_check(PyObject *object);

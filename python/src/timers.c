@@ -118,6 +118,14 @@ static void drop_all(timers *self)
     }
 }
 
+void timers_forget_last(timers *self)
+{
+    if (self->state->last_timers == self) {
+        self->state->last_loop = NULL;
+        self->state->last_timers = NULL;
+    }
+}
+
 /* -------------------------------------------------------------- the wheel */
 
 static uint64_t read_clock(void *arg)
@@ -307,6 +315,7 @@ PyDoc_STRVAR(close_doc,
 static PyObject *timers_close(timers *self, PyObject *Py_UNUSED(ignored))
 {
     self->closed = 1;
+    timers_forget_last(self);
     drop_all(self);
     Py_RETURN_NONE;
 }
@@ -395,6 +404,7 @@ static int timers_traverse(timers *self, visitproc visit, void *arg)
 
 static int timers_clear(timers *self)
 {
+    timers_forget_last(self);
     drop_all(self);
     return 0;
 }
@@ -404,6 +414,7 @@ static void timers_dealloc(timers *self)
     PyTypeObject *type = Py_TYPE(self);
 
     PyObject_GC_UnTrack(self);
+    timers_forget_last(self);
     drop_all(self);
     handles_free_spare(self);
     type->tp_free(self);

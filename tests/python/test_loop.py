@@ -109,8 +109,42 @@ class Scheduling(LoopTest):
         self.assertEqual(handle, same)
 
     def test_when_is_what_was_given(self):
-        for when in (2000, 2000.5, True):
+        class Seconds(float):
+            pass
+
+        for when in (2000, True, Seconds(2000)):
             self.assertIs(self.loop.call_at(when, print).when(), when)
+        for when in (2000.5, -0.0, 5e-324, math.inf):
+            given = self.loop.call_at(when, print).when()
+            self.assertIs(type(given), float)
+            self.assertEqual(given.hex(), when.hex())
+
+    def test_its_attributes_are_what_asyncios_are(self):
+        """Those that are made when asked for: the same each time, and as asyncio's."""
+        for count in range(5):
+            handle = self.loop.call_at(math.nan, print, *range(count))
+            theirs = asyncio.TimerHandle(math.nan, print, tuple(range(count)), self.loop)
+            self.assertEqual(handle._args, theirs._args)
+            self.assertIs(handle._args, handle._args)
+            self.assertIsInstance(handle._context, contextvars.Context)
+            self.assertIs(handle._context, handle._context)
+            self.assertIs(handle.when(), handle._when)
+            self.assertEqual(hash(handle), hash(handle))
+            handle.cancel()
+            self.assertEqual((handle._args, handle._context, handle._callback), (None,) * 3)
+            self.assertTrue(math.isnan(handle.when()))
+
+    def test_its_attributes_can_be_set_as_asyncios(self):
+        handle = self.loop.call_later(1, self.fail, 1)
+        context = contextvars.copy_context()
+        handle._when, handle._callback, handle._args, handle._context = (
+            5.0, self.ran.append, (2,), context)
+        self.assertEqual((handle.when(), handle._args), (5.0, (2,)))
+        self.assertIs(handle._context, context)
+        with self.assertRaises((TypeError, AttributeError)):
+            del handle._args
+        self.run_all()
+        self.assertEqual(self.ran, [2])
 
     def test_arguments_by_name(self):
         self.loop.call_later(delay=1, callback=lambda: self.ran.append(1))
@@ -505,6 +539,70 @@ class Contexts(LoopTest):
         self.assertEqual(self.ran, [1, 101, 2, 3])
         self.assertEqual(variable.get(), 4)
         self.assertEqual(context[variable], 103)
+
+
+    def test_each_call_has_a_copy_of_its_own_of_an_empty_one(self):
+        variable = contextvars.ContextVar("variable", default=0)
+
+        def see():
+            self.ran.append(variable.get())
+            variable.set(variable.get() + 1)
+            self.loop.call_later(1, lambda: self.ran.append(variable.get()))
+
+        def schedule():
+            self.assertEqual(len(contextvars.copy_context()), 0)
+            handles.append(self.loop.call_later(1, see))
+            variable.set(100)
+            handles.append(self.loop.call_later(1, see))
+
+        handles = []
+        contextvars.Context().run(schedule)
+        self.run_all()
+        self.assertEqual(self.ran, [0, 100, 1, 101])
+        self.assertIsNot(handles[0]._context, handles[1]._context)
+
+
+class ManyLoops(unittest.TestCase):
+    """Each loop finds its own timers, whichever was used last."""
+
+    def test_by_turns(self):
+        loops = [tickwheel.EventLoop() for _ in range(3)]
+        for i in range(30):
+            loops[i % 3].call_later(1000, print)
+        self.assertEqual([len(loop._scheduled) for loop in loops], [10] * 3)
+        for loop in loops:
+            loop.close()
+
+    def test_one_made_where_another_was(self):
+        """With the timers of the first still there, since a handle holds them."""
+        handles = []
+        for _ in range(50):
+            loop = tickwheel.EventLoop()
+            handle = loop.call_later(1000, print)
+            handle.cancel()
+            self.assertEqual(len(loop._scheduled), 0)
+            loop.call_later(1000, print)
+            self.assertEqual(len(loop._scheduled), 1)
+            loop.close()
+            with self.assertRaises(RuntimeError):
+                loop.call_later(1, print)
+            handle._loop = None
+            handles.append(handle)
+            del loop
+
+    def test_that_are_given_other_timers(self):
+        loop = tickwheel.EventLoop()
+        first = loop._wheel
+        loop.call_later(1000, print)
+        loop._wheel = tickwheel._core.Timers()
+        loop.call_later(1000, print)
+        loop.call_later(1000, print)
+        self.assertEqual((len(first), len(loop._wheel)), (1, 2))
+        del loop._wheel
+        with self.assertRaises(AttributeError):
+            loop.call_later(1000, print)
+        loop._wheel = first
+        loop.close()
 
 
 class Collecting(unittest.TestCase):
