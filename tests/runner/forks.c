@@ -259,14 +259,14 @@ Test(forks, of_another_thread_while_the_loop_sleeps_do_not_wake_it)
 
 /* A poster has claimed to wake the parent's loop. Whether it has done so by the fork or
  * not: nobody wakes the child's for that, so that it must not wait for it. */
-static void go_on_and_be_woken(void *arg)
+static void go_on_and_be_owed_nothing(void *arg)
 {
     struct sleeper *sleeper = arg;
-    pthread_t thread;
-    CHILD_REQUIRE(pthread_create(&thread, NULL, post_stop, sleeper->loop) == 0);
+    CHILD_REQUIRE(tw_call_later_threadsafe_ns(sleeper->loop, MS, stop, sleeper->loop) != 0);
     CHILD_REQUIRE(tw_run_forever(sleeper->loop) == 0);
-    CHILD_REQUIRE(pthread_join(thread, NULL) == 0);
     CHILD_REQUIRE(atomic_load(&sleeper->calls) == 1);
+    /* If it were, it would sleep as if woken, and nobody would wake it. */
+    CHILD_REQUIRE(!sleeper->loop->runner.wake_owed);
     tw_loop_free(sleeper->loop);
 }
 
@@ -277,7 +277,7 @@ Test(forks, between_the_claim_of_a_wakeup_and_its_sleepers_rise_do_not_make_the_
     while (atomic_load(&sleeper.loop->posts.reader) != POST_ASLEEP)
         sleep_ns(50 * US);
     cr_assert_eq(post_push(&sleeper.loop->posts, count_atomically, &sleeper), 1);
-    expect_good_end(in_child(go_on_and_be_woken, &sleeper, said, sizeof said));
+    expect_good_end(in_child(go_on_and_be_owed_nothing, &sleeper, said, sizeof said));
     runner_wake(sleeper.loop);
     tw_call_soon_threadsafe(sleeper.loop, stop, sleeper.loop);
     cr_assert_eq(runner_join(runner), 0);
