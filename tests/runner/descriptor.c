@@ -266,7 +266,8 @@ Test(descriptor, is_armed_once_for_all_that_a_run_starts)
     tw_call_soon(outer.loop, fill_up, &outer);
     uint64_t alarms = stats_of(outer.loop).alarms;
     tw_run(outer.loop);
-    cr_assert_eq(stats_of(outer.loop).alarms, alarms + 1);
+    /* None, if all are due by the end of the run: under valgrind, say. */
+    cr_assert_leq(stats_of(outer.loop).alarms, alarms + 1);
     run_until(&outer, 100, 0);
     end(&outer);
 }
