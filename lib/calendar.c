@@ -978,6 +978,7 @@ static void move_queue(struct calendar *calendar, struct chunk_pool *to, struct 
     struct queue moved = {0};
     while (queue->count > 0) {
         tw_bare_timer *timer = queue_pop(&calendar->cells, queue);
+        /* An empty cell is unreachable because the queue has just been compacted. */
         if (timer)
             queue_push(to, &moved, timer);
     }

@@ -61,6 +61,7 @@ static enum remote_phase unlink_arrival(struct remote_node *node)
         next = state & ~REMOTE_LINKED;
         if (remote_phase(state) == REMOTE_POSTED)
             next = (next & ~REMOTE_PHASE_MASK) | REMOTE_SCHEDULED;
+        /* by a race alone: it was cancelled since */
     } while (!atomic_compare_exchange_weak(&node->state, &state, next));
     return remote_phase(state);
 }

@@ -276,6 +276,7 @@ static void run_soon(tw_loop *loop, struct run *run)
         if (full(run))
             break;
         calendar_take_soon(calendar);
+        /* Not to be made is unreachable because no soon call is another thread's. */
         if (fire(loop, timer))
             count_call(loop, run);
     }

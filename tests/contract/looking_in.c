@@ -250,6 +250,32 @@ Test(trim, after_a_peak_an_empty_loop_holds_little)
     free(timers);
 }
 
+/* A cancelled call's node keeps its place until that can be moved. */
+Test(trim, without_memory_leaves_what_is_parked_where_it_is)
+{
+    tw_handle far[100];
+
+    the_loop = loop_new();
+    for (int i = 0; i < 100; i++) {
+        far[i] = tw_call_later_ns(the_loop, DAY, record, ID(i));
+    }
+    for (int i = 0; i < 100; i++) {
+        tw_cancel(the_loop, far[i]);
+    }
+    tw_call_later_ns(the_loop, HOUR, record, ID(1));
+    cr_assert_eq(stats_of(the_loop).parked, 99);
+    heap_exhaust();
+    (void)tw_trim(the_loop);
+    heap_recover();
+    check_loop(the_loop);
+    cr_assert_eq(stats_of(the_loop).parked, 99);
+    (void)tw_trim(the_loop);
+    check_loop(the_loop);
+    cr_assert_eq(stats_of(the_loop).parked, 0);
+    cr_assert_eq(run_at(the_loop, START + DAY), 1);
+    loop_free(the_loop);
+}
+
 Test(trim, what_is_pending_goes_on_and_no_handle_comes_back)
 {
     enum { CALLS = 5000 };

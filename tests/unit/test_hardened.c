@@ -93,3 +93,24 @@ Test(hardened, overwritten_timer_of_the_open_tick_is_not_stopped, .signal = SIGA
     timer.bare_.place_ = &elsewhere[1];
     tw_timer_stop(loop, &timer);
 }
+
+/* In a bucket, in a sorted run, and in one that other timers are taken out of. */
+Test(hardened, sound_timers_are_stopped_and_moved)
+{
+    tw_options options = {.size = sizeof options, .clock = read_clock};
+    loop = tw_loop_new(&options);
+    for (int open = 0; open < 2; open++) {
+        for (int i = 0; i < 2; i++) {
+            tw_timer_init(i ? &other : &timer, ignore, NULL);
+            tw_timer_start_at_ns(loop, i ? &other : &timer, now_ns + (open ? 1000 : SECONDS));
+        }
+        now_ns++;
+        tw_run(loop);
+        cr_assert_eq(tw_timer_start_at_ns(loop, &other, now_ns + 2 * SECONDS), 0);
+        tw_timer_stop(loop, &timer);
+        tw_timer_stop(loop, &other);
+        cr_assert_eq(tw_pending_count(loop), 0u);
+        cr_assert_null(tw_check(loop));
+    }
+    tw_loop_free(loop);
+}
