@@ -72,8 +72,8 @@ void runner_free(tw_loop *loop)
 static int open_backend(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
-    /* The process, too, since there are forks that nobody tells us of. Such a one is unreachable
-     * because the tests fork as everybody does. */
+    /* The process, too, since there are forks that nobody tells us of; that is
+     * unreachable because the tests fork as everybody does. */
     if (runner->open && !runner_inherited(runner) && runner->process == getpid())
         return 0;
     struct backend fresh;
