@@ -209,3 +209,13 @@ Test(checker, timer_overwritten_while_active_is_found)
     expect_fired(0, 1, 2);
     loop_free(the_loop);
 }
+
+Test(bad_input, timer_that_is_none_is_not_initialised)
+{
+    errno = 0;
+    tw_timer_init(NULL, record, NULL);
+    cr_assert_eq(errno, EINVAL);
+    errno = 0;
+    tw_post_init(NULL, record, NULL);
+    cr_assert_eq(errno, EINVAL);
+}
