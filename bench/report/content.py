@@ -415,9 +415,8 @@ def noise_sentences(measured):
         f"timers ({ours}, {peer}) with ±{worst:.0f} %. A wider one than ±{100 * WIDE:.0f} % is "
         "marked ~.")
     sentences.append(
-        "An interval is the bootstrap's, over rounds: within a round all contenders are measured "
-        "within seconds, and the ratio is taken there. From run to run, absolute figures move with "
-        "whatever else shares the machine: compare multiples.")
+        "From run to run, absolute figures move with whatever else shares the machine: compare "
+        "multiples.")
     return sentences
 
 
