@@ -147,21 +147,34 @@ TW_INLINE tw_handle hand_out(tw_loop *loop, struct node *node, tw_callback *call
     node->timer.arg_ = arg;
     node->interval_ns = interval_ns;
     node->context = context;
-    loop->counts.starts++;
     TW_ASSERT_SOUND(loop);
     return context ? handle_with_context(loop, node) : pool_handle(node);
 }
 
-/* The common case, a node without a place that needs no more than a cell, stands here,
- * and what is rare is called last: so no registers are saved. */
+/* Gives the first of the free nodes its place, where that takes no more than a cell: one
+ * that has none, or one that was cancelled, and is parked, and is due later now. Else
+ * does nothing. */
+TW_INLINE bool place_first(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
+{
+    struct calendar *calendar = &loop->calendar;
+    unsigned slot;
+    if (timer_placed(timer))
+        return calendar_parked_in_wheel(calendar, timer, TIMER_NODE) &&
+               calendar_unpark_later(calendar, timer, when_ns, TIMER_NODE);
+    if (!calendar_start_in_wheel(calendar, timer, when_ns, TIMER_NODE, &slot))
+        return false;
+    loop->counts.starts++;
+    return true;
+}
+
+/* The common cases stand here, and what is rare is called last: so no registers are
+ * saved. */
 TW_INLINE tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
                                tw_callback *callback, void *arg, tw_context *context)
 {
     TW_ASSERT_OWNED(loop);
     struct node *node = loop->pool.free;
-    unsigned slot;
-    if (!node || loop->guarded || timer_placed(&node->timer.bare_) ||
-        !calendar_start_in_wheel(&loop->calendar, &node->timer.bare_, when_ns, TIMER_NODE, &slot))
+    if (!node || loop->guarded || !place_first(loop, &node->timer.bare_, when_ns))
         return start_call_elsewhere(loop, when_ns, interval_ns, callback, arg, context);
     return hand_out(loop, node, callback, arg, interval_ns, context ? context : loop->context);
 }
@@ -211,6 +224,7 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
         !calendar_start_soon_hot(&loop->calendar, &node->timer.bare_, loop->now_ns))
         return start_soon_call_elsewhere(loop, callback, arg);
     loop->soon_last = loop->calendar.sequence;
+    loop->counts.starts++;
     return hand_out(loop, node, callback, arg, 0, loop->context);
 }
 
