@@ -102,16 +102,28 @@ static size_t next_slab(const struct chunk_pool *pool)
     return chunks;
 }
 
+/* One that is there already; NULL: there is none. */
+static struct chunk *take_at_hand(struct chunk_pool *pool)
+{
+    struct chunk *chunk = pool->free;
+    if (chunk) {
+        pool->free = chunk->link;
+        return chunk;
+    }
+    while (pool->fresh == pool->fresh_end && pool->filling && slab_of(pool->filling)->next)
+        fill_slab(pool, slab_of(pool->filling)->next);
+    return pool->fresh < pool->fresh_end ? pool->fresh++ : NULL;
+}
+
 TW_COLD struct chunk *chunk_pool_grow(struct chunk_pool *pool)
 {
-    while (pool->fresh == pool->fresh_end) {
-        if (pool->filling && slab_of(pool->filling)->next)
-            fill_slab(pool, slab_of(pool->filling)->next);
-        else if (add_chunks(pool, next_slab(pool), false) != 0 &&
-                 add_chunks(pool, 2 * CHUNK_KEPT, false) != 0) /* perhaps for the least */
+    struct chunk *chunk;
+    while (!(chunk = take_at_hand(pool))) {
+        if (add_chunks(pool, next_slab(pool), false) != 0 &&
+            add_chunks(pool, 2 * CHUNK_KEPT, false) != 0) /* perhaps for the least */
             return NULL;
     }
-    return pool->fresh++;
+    return chunk;
 }
 
 struct chunk *chunk_take_kept(struct chunk_pool *pool)
@@ -122,13 +134,14 @@ struct chunk *chunk_take_kept(struct chunk_pool *pool)
     return chunk;
 }
 
+/* As many were given back: so none is made for it. */
 void chunk_keep_again(struct chunk_pool *pool)
 {
     unsigned kept = 0;
     for (const struct chunk *chunk = pool->kept; chunk; chunk = chunk->link)
         kept++;
     for (; kept < CHUNK_KEPT; kept++) {
-        struct chunk *chunk = chunk_take(pool);
+        struct chunk *chunk = take_at_hand(pool);
         if (!chunk)
             return;
         chunk->link = pool->kept;
@@ -139,8 +152,11 @@ void chunk_keep_again(struct chunk_pool *pool)
 void queue_push_sure(struct chunk_pool *pool, struct queue *queue, tw_bare_timer *timer)
 {
     if (chunk_ends_at(queue->tail)) {
-        struct chunk *chunk = chunk_take(pool);
-        queue_extend(queue, chunk ? chunk : chunk_take_kept(pool));
+        struct chunk *chunk = take_at_hand(pool);
+        if (!chunk)
+            chunk = pool->kept ? chunk_take_kept(pool) : chunk_pool_grow(pool);
+        TW_ASSERT(chunk);
+        queue_extend(queue, chunk);
     }
     queue_push_hot(queue, timer);
 }

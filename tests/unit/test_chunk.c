@@ -354,3 +354,28 @@ Test(chunk, reserve_of_more_than_can_be_is_refused)
     chunk_pool_free(&pool);
     cr_assert_eq(memory.bytes, 0u);
 }
+
+Test(chunk, compacting_a_queue_makes_no_chunk)
+{
+    enum { ALL = 8 * CHUNK_ROOM };
+    begin(1, ALL);
+    struct queue queue = {0};
+    tw_bare_timer *timers = bare_timers_new(ALL);
+    for (size_t i = 0; i < ALL; i++)
+        REQUIRE(queue_push(&pool, &queue, &timers[i]));
+    while (pool.free || pool.fresh != pool.fresh_end) /* none is at hand */
+        REQUIRE(chunk_take(&pool));
+    for (size_t i = 0; i < ALL; i += 2)
+        queue_remove(&timers[i]);
+    size_t total = pool.total;
+    queue_compact(&pool, &queue);
+    cr_assert_eq(pool.total, total);
+    cr_assert_eq(queue.count, (size_t)ALL / 2);
+    size_t kept = 0;
+    for (const struct chunk *chunk = pool.kept; chunk; chunk = chunk->link)
+        kept++;
+    cr_assert_eq(kept, (size_t)CHUNK_KEPT);
+    free(timers);
+    chunk_pool_free(&pool);
+    cr_assert_eq(memory.bytes, 0u);
+}
