@@ -371,9 +371,8 @@ static void run_on_other(void)
     tw_run(the_loop);
 }
 
-/* A callback that switches to a stack further up cannot be told from one that has jumped
- * there: its run is taken for over, and is, when the callback comes back after all. */
-Test(jumps, callback_that_comes_back_from_another_stack_finds_its_run_over)
+/* A run begins on another stack, and the first of its three calls leaves it for this one. */
+static void leave_a_run_on_another_stack(void)
 {
     static char stack[1 << 18];
 
@@ -387,6 +386,13 @@ Test(jumps, callback_that_comes_back_from_another_stack_finds_its_run_over)
     on_other.uc_link = &on_main;
     makecontext(&on_other, run_on_other, 0);
     cr_assert_eq(swapcontext(&on_main, &on_other), 0);
+}
+
+/* A callback that switches to a stack further up cannot be told from one that has jumped
+ * there: its run is taken for over, and is, when the callback comes back after all. */
+Test(jumps, callback_that_comes_back_from_another_stack_finds_its_run_over)
+{
+    leave_a_run_on_another_stack();
     cr_assert_eq(tw_run_max(the_loop, 1), 1);
     cr_assert_eq(swapcontext(&on_main, &on_other), 0);
     expect_fired(1, 2, 101); /* what is left is for a run that is not over */
@@ -405,18 +411,7 @@ static void come_back_from_a_callback(void *id)
 /* Then its run goes on inside the other one. */
 Test(jumps, callback_that_is_resumed_from_one_of_another_run_loses_nothing)
 {
-    static char stack[1 << 18];
-
-    the_loop = loop_new();
-    tw_call_soon(the_loop, leave_for_main, ID(1));
-    tw_call_soon(the_loop, record, ID(2));
-    tw_call_at_ns(the_loop, START, record, ID(3));
-    cr_assert_eq(getcontext(&on_other), 0);
-    on_other.uc_stack.ss_sp = stack;
-    on_other.uc_stack.ss_size = sizeof stack;
-    on_other.uc_link = &on_main;
-    makecontext(&on_other, run_on_other, 0);
-    cr_assert_eq(swapcontext(&on_main, &on_other), 0);
+    leave_a_run_on_another_stack();
     tw_call_soon(the_loop, come_back_from_a_callback, ID(5));
     tw_call_soon(the_loop, record, ID(6));
     tw_run(the_loop);

@@ -73,4 +73,13 @@ static inline tw_bare_timer *bare_timers_new(size_t n)
     return latest[count++ % 64] = timers;
 }
 
+/* How many of a pool's chunks were given back and not taken again. */
+static inline size_t chunks_free(const struct chunk_pool *pool)
+{
+    size_t n = 0;
+    for (const struct chunk *chunk = pool->free; chunk; chunk = chunk->link)
+        n++;
+    return n;
+}
+
 #endif

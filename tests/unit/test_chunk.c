@@ -30,14 +30,6 @@ static size_t walk_bucket(const struct bucket *bucket)
     return cells;
 }
 
-static size_t free_chunks(void)
-{
-    size_t chunks = 0;
-    for (const struct chunk *chunk = pool.free; chunk; chunk = chunk->link)
-        chunks++;
-    return chunks;
-}
-
 Test(chunk, bucket_gives_back_what_was_pushed_last_first)
 {
     enum { N = 3 * CHUNK_ROOM + 1 };
@@ -53,7 +45,7 @@ Test(chunk, bucket_gives_back_what_was_pushed_last_first)
         cr_assert_eq(walk_bucket(&bucket), i);
     }
     cr_assert_null(bucket.end, "an empty bucket holds no chunk");
-    cr_assert_eq(free_chunks(), 4u);
+    cr_assert_eq(chunks_free(&pool), 4u);
     chunk_pool_free(&pool);
     cr_assert_eq(memory.bytes, 0u);
 }
@@ -85,7 +77,7 @@ Test(chunk, removal_of_the_top_cell_is_a_pop)
         push(&bucket, &timers[i]);
     bucket_remove(&pool, &bucket, &timers[N - 1]);
     cr_assert_eq(walk_bucket(&bucket), (size_t)CHUNK_ROOM);
-    cr_assert_eq(free_chunks(), 1u, "the chunk it was alone in is given back");
+    cr_assert_eq(chunks_free(&pool), 1u, "the chunk it was alone in is given back");
     chunk_pool_free(&pool);
 }
 
@@ -132,7 +124,7 @@ Test(chunk, queue_is_first_in_first_out_over_chunks)
             REQUIRE(queue_pop(&pool, &queue) == &timers[i]);
         REQUIRE(!queue_first(&pool, &queue) && !queue.head && queue.count == 0);
     }
-    cr_assert_eq(free_chunks(), 4u);
+    cr_assert_eq(chunks_free(&pool), 4u);
     chunk_pool_free(&pool);
 }
 

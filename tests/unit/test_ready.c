@@ -231,14 +231,6 @@ Test(ready, removed_timers_are_skipped_and_their_runs_dropped)
     end();
 }
 
-static size_t free_chunks(void)
-{
-    size_t n = 0;
-    for (const struct chunk *chunk = pool.free; chunk; chunk = chunk->link)
-        n++;
-    return n;
-}
-
 Test(ready, draining_gives_back_a_chunk_for_each_that_the_timers_would_fill)
 {
     enum { FIRST = CHUNK_ROOM, SECOND = 4 * CHUNK_ROOM, THIRD = 16 * CHUNK_ROOM };
@@ -248,10 +240,10 @@ Test(ready, draining_gives_back_a_chunk_for_each_that_the_timers_would_fill)
     add_run(THIRD, SECOND, &chance);
     add_run(THIRD + SECOND, FIRST, &chance);
     cr_assert_eq(ready.count, 3u);
-    size_t before = free_chunks(), drained = 0;
+    size_t before = chunks_free(&pool), drained = 0;
     while (ready_drain(&ready, &pool)) {
         drained++;
-        cr_assert_geq(free_chunks(), before + drained / CHUNK_ROOM);
+        cr_assert_geq(chunks_free(&pool), before + drained / CHUNK_ROOM);
         walk();
     }
     cr_assert_eq(drained, (size_t)FIRST + SECOND + THIRD);
