@@ -1,3 +1,7 @@
+/*
+ * loop: making a loop and freeing it, its clock, room for its timers, cancelling all of
+ * them, and statistics.
+ */
 #include "loop.h"
 
 #include <string.h>

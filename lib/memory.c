@@ -1,3 +1,6 @@
+/*
+ * memory: malloc where no allocator was given, and the same count of bytes for both.
+ */
 #include "memory.h"
 
 #include "port.h"

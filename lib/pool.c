@@ -1,3 +1,6 @@
+/*
+ * pool: slabs of nodes, made when they are needed, given back by trimming, made again.
+ */
 #include "pool.h"
 
 #include <string.h>

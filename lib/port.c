@@ -1,3 +1,7 @@
+/*
+ * port: the clock, memory in pages, and what ends a program that broke its promises, for
+ * POSIX; port_windows.c has the rest of it for Windows.
+ */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* madvise */
 #endif

@@ -1,3 +1,6 @@
+/*
+ * post: sending, collecting, and waking a loop that sleeps.
+ */
 #include "post.h"
 
 #include <errno.h>

@@ -1,3 +1,6 @@
+/*
+ * post_block: a thread's block, counted down by the loop that reads what is in it.
+ */
 #include "post_block.h"
 
 #include <stdatomic.h>

@@ -1,3 +1,7 @@
+/*
+ * remote: the loop's side of calls that other threads start: taking them in, making them,
+ * dropping them. remote_call.c is what those threads call.
+ */
 #include "remote.h"
 
 #include "loop.h"

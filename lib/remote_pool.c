@@ -1,3 +1,6 @@
+/*
+ * remote_pool: taking and giving nodes from any thread, and finding one by its handle.
+ */
 #include "remote_pool.h"
 
 #include <stdlib.h>

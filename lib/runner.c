@@ -1,3 +1,7 @@
+/*
+ * runner: tw_run_forever, tw_fd and the thread that owns the loop, on one of the back
+ * ends of runner_backend.h.
+ */
 #include "runner.h"
 
 #include <unistd.h>

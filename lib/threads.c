@@ -1,3 +1,6 @@
+/*
+ * threads: what threads.h asks for, on POSIX threads.
+ */
 #include "threads.h"
 
 #include <errno.h>
