@@ -37,7 +37,7 @@
  *     Memory     Only starting a timer can need memory, so only it fails with
  *                ENOMEM; and not where an embedded timer is started again from its
  *                own callback, or a call by handle is the first to be started in
- *                the callback of another. Running, cancelling, stopping, parking and moving a
+ *                the callback of another, nested runs included. Running, cancelling, stopping, parking and moving a
  *                pending timer never fail.
  *     Threads    A loop belongs to one thread at a time, and every function
  *                here is called from that thread. Loops share nothing, so any
@@ -273,8 +273,9 @@ TW_API uint64_t tw_missed(const tw_loop *loop);
  * or stops is not handed to it. Parked timers lose their place. Never fails for
  * memory.
  * Returns how many were handed over. From on_drop the loop may be used as from a
- * callback: it is not run and not freed (EBUSY). Also from inside a callback, whose
- * run then has nothing left to do. Cost: O(pending + parked). */
+ * callback: it is not run and not freed (EBUSY); a tw_cancel_all in there takes what is
+ * left. Also from inside a callback, whose run then has nothing left to do.
+ * Cost: O(pending + parked). */
 TW_API size_t tw_cancel_all(tw_loop *loop);
 
 /* ------------------------------------------ driving it from any event loop */
@@ -315,7 +316,9 @@ TW_API size_t tw_advance(tw_loop *loop, uint64_t now_ns);
  * anything. Never after the earliest deadline, plus options.slack_ns if that has not
  * come by the latest reading of the clock. Before it, with a run that makes no calls,
  * in two cases only: once where the earliest has been cancelled or moved; and once for
- * every 4,096 timers of a slot that holds more of them than that, on their way.
+ * every 4,096 timers of a slot that holds more of them than that, on their way; there,
+ * cancelled calls and parked timers count until their cells are dropped. From on_drop,
+ * while tw_cancel_all has more to hand over: now.
  * Cost: O(1), and once 2 ns for each timer that was stopped in the tick that the clock is
  * in. */
 TW_API uint64_t tw_next_ns(tw_loop *loop);
@@ -324,7 +327,7 @@ TW_API uint64_t tw_next_ns(tw_loop *loop);
  * due. For a call of tw_call_soon or from another thread: tw_now_ns. Unlike tw_next_ns
  * it is of no use for sleeping where slots of very many timers have to be emptied on
  * the way, and it may read all the cells of a slot, or of several whose timers have
- * moved on. */
+ * moved on. From on_drop, while tw_cancel_all has more to hand over: now. */
 TW_API uint64_t tw_earliest_ns(tw_loop *loop);
 
 /* The same as a timeout for poll or epoll_wait: -1 to wait without one, 0 when
@@ -399,8 +402,8 @@ TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *a
  * when the clock has reached `when`: tw_call_later and tw_call_at from any thread at any
  * time until tw_loop_free is called, without a lock. Not from a signal handler.
  *   delay    counted from a reading of the clock that the calling thread takes in this
- *            call, also with options.cached_now; of a loop that tw_advance has told a
- *            later time, from that. options.clock is then called by any thread.
+ *            call, also with options.cached_now; where the loop has read or was told
+ *            a later time, from that. options.clock is then called by any thread.
  * The call comes in with the loop's next run, or with tw_next_ns or tw_timeout_ms, if
  * the loop's thread asks one of them first: 4,096 at once where the run is a bounded
  * one, and in these two, which answer that the loop is to be run while there are
@@ -438,7 +441,8 @@ TW_API tw_handle tw_call_at_threadsafe_ns(tw_loop *loop, uint64_t when_ns, tw_ca
 TW_API bool tw_cancel_threadsafe(tw_loop *loop, tw_handle handle);
 
 /* The same; but before it answers false it waits until the callback, if it is running,
- * has returned: whatever the callback uses may be freed then. On the thread that makes
+ * has returned: whatever the callback uses may be freed then. For on_drop, where
+ * tw_cancel_all hands the call over at this moment, it does not wait. On the thread that makes
  * the call, which is the loop's own, it never waits: neither in the callback itself nor
  * in one that it has called. Two loops whose callbacks wait for each other wait for
  * ever. Cost: the waiting sleeps, and costs the loop one load a call of this kind. */
@@ -668,7 +672,8 @@ struct tw_options {
                              by then; the one around it goes on behind it. Otherwise it is refused.
                              tw_run_forever and tw_run_until_empty are refused in any case */
     bool cached_now;      /* relative starts and moves count from the latest reading of the clock
-                             instead of reading it: by tw_update_now, tw_time or a run. They are
+                             instead of reading it: by tw_update_now, tw_time, tw_timeout_ms or a
+                             run. They are
                              early by as much as that reading is old: for programs that take one
                              after each wait */
 };
@@ -702,7 +707,7 @@ struct tw_stats {
     size_t pending;       /* calls and timers still to run */
     size_t parked;        /* cells held for parked timers and cancelled calls */
     size_t overflow;      /* timers beyond the wheel's span */
-    size_t bytes;         /* held from the allocator */
+    size_t bytes;         /* held from the allocator; calls from other threads have malloc's */
     /* since the loop began; started = fired + cancelled + pending */
     uint64_t started;     /* a periodic call counts again for each of its calls */
     uint64_t fired;       /* callbacks made */
@@ -749,7 +754,9 @@ typedef struct tw_call_info {
  * that other threads have started are among them, as far as they are known in this
  * moment; what was posted is not.
  *   visit    called as visit(visit_arg, info); answers false to end it. Inside it the
- *            loop is not changed: what would change it is refused with EBUSY.
+ *            loop is not changed: what would change it is refused with EBUSY. But the
+ *            calls of any thread (tw_..._threadsafe) go through; what they start is
+ *            not shown. It may be left by a C++ exception, not by longjmp.
  * Returns how many were shown; 0 with EINVAL if loop or visit is NULL.
  * Cost: O(pending + parked), and some 2,000 slots. From inside a callback, too. */
 TW_API size_t tw_foreach(const tw_loop *loop,
@@ -761,7 +768,8 @@ TW_API size_t tw_foreach(const tw_loop *loop,
  * 32,768 (2 MiB) that none is pending in; and that of calls from other threads, where the
  * system takes back pages (Linux), in blocks each twice the last. Room that was reserved
  * is given back, too, and parked timers may lose their place. A loop with nothing pending
- * then holds less than 64 KiB.
+ * then holds less than 64 KiB. What goes back goes to the allocator: glibc's may keep it
+ * (malloc_trim).
  * Returns how many bytes were given back; 0 with EINVAL or EBUSY, or if there is no
  * memory to move the cells to.
  * Cost: O(pending + parked + slots); it reads and writes every timer. */

@@ -68,6 +68,12 @@ static void show_remote(void *arg, struct remote_node *node)
     showing->ended = !show_call(showing, &node->node, 0, remote_handle(node, state), NULL);
 }
 
+/* visit has returned, or was left by an exception. */
+static void let_go(tw_loop **of)
+{
+    loop_unlock(*of);
+}
+
 size_t tw_foreach(const tw_loop *loop, bool (*visit)(void *visit_arg, const tw_call_info *info),
                   void *visit_arg)
 {
@@ -82,10 +88,10 @@ size_t tw_foreach(const tw_loop *loop, bool (*visit)(void *visit_arg, const tw_c
     if (!loop->locked)
         remote_collect(locked);
     loop_lock(locked);
+    tw_loop *held TW_AT_END(let_go) = locked;
     remote_pool_visit(&locked->remote.pool, show_remote, &showing);
     size_t shown = showing.shown;
     if (!showing.ended)
-        shown += calendar_foreach(&loop->calendar, show_timer, is_others, &showing);
-    loop_unlock(locked);
+        shown += calendar_foreach(&held->calendar, show_timer, is_others, &showing);
     return shown;
 }

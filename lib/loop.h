@@ -100,12 +100,19 @@ struct tw_loop {
     struct memory memory;
 };
 
+/* It is this late. What is before the highest reading is ignored, in other threads too. */
+TW_INLINE void loop_raise_clock(tw_loop *loop, uint64_t now_ns)
+{
+    if (now_ns <= loop->clock_ns)
+        return;
+    loop->clock_ns = now_ns;
+    atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
+}
+
 /* Reads the clock. Readings that go backwards are ignored. */
 TW_INLINE uint64_t loop_read_clock(tw_loop *loop)
 {
-    uint64_t reading = bits_clamp_now(loop->clock(loop->clock_arg));
-    if (reading > loop->clock_ns)
-        loop->clock_ns = reading;
+    loop_raise_clock(loop, bits_clamp_now(loop->clock(loop->clock_arg)));
     return loop->clock_ns;
 }
 

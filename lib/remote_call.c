@@ -10,7 +10,7 @@
 
 /* -------------------------------------------------------------------- starting */
 
-/* The clock, read by any thread: not before what tw_advance was told. */
+/* The clock, read by any thread: not before the loop's highest reading. */
 static uint64_t read_remote_clock(const struct remote *remote)
 {
     uint64_t reading = bits_clamp_now(remote->clock(remote->clock_arg));

@@ -450,15 +450,6 @@ TW_INLINE bool may_run(tw_loop *loop)
     return TW_LIKELY(loop && !loop_busy(loop)) || may_run_all_the_same(loop);
 }
 
-/* The caller's reading of the clock counts as one of ours, in other threads too. */
-TW_INLINE void raise_clock(tw_loop *loop, uint64_t now_ns)
-{
-    if (now_ns <= loop->clock_ns)
-        return;
-    loop->clock_ns = now_ns;
-    atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
-}
-
 static TW_NOINLINE void finish_run(tw_loop *loop, struct run *run)
 {
     struct run_under_way under_way TW_AT_END(end_and_rest) = {loop, run};
@@ -477,7 +468,7 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
     run.calls = 0;
     run.ends_ns = ends_ns;
     run.interrupted = run.nested = false;
-    raise_clock(loop, bits_clamp_now(now_ns));
+    loop_raise_clock(loop, bits_clamp_now(now_ns));
     loop->now_ns = loop->clock_ns;
     begin_run(loop, &run);
     finish_run(loop, &run);
@@ -515,7 +506,7 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
     char gap[512]; /* as in finish_run */
     __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
     struct calendar *calendar = &loop->calendar;
-    raise_clock(loop, now_ns);
+    loop_raise_clock(loop, now_ns);
     loop->now_ns = now_ns;
     loop->running = true;
     loop->run.frame = loop->run.outermost = TW_FRAME() - sizeof gap;
@@ -536,7 +527,7 @@ TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls, uint64
                     post_anything_arrived(&loop->posts)))
         return run_whole(loop, now_ns, max_calls, ends_ns);
     if (calendar_pass(&loop->calendar, now_ns)) {
-        raise_clock(loop, now_ns);
+        loop_raise_clock(loop, now_ns);
         loop->now_ns = now_ns;
         TW_ASSERT_SOUND(loop);
         return 0;

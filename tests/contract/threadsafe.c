@@ -34,6 +34,21 @@ Test(threadsafe, what_is_due_comes_in_with_the_next_run)
     loop_free(loop);
 }
 
+/* As relative starts of the loop's own: a clock that goes back makes nothing early. */
+Test(threadsafe, a_delay_counts_from_the_highest_reading)
+{
+    tw_loop *loop = loop_new();
+    run_at(loop, START + 10 * SECOND);
+    clock_ns = START + 4 * SECOND;
+    tw_handle handle = tw_call_later_threadsafe_ns(loop, 5 * SECOND, record, ID(1));
+    cr_assert_neq(handle, 0);
+    cr_assert_eq(tw_run(loop), 0);
+    cr_assert_eq(tw_when_ns(loop, handle), START + 15 * SECOND);
+    cr_assert_eq(run_at(loop, START + 15 * SECOND), 1);
+    expect_fired(1);
+    loop_free(loop);
+}
+
 /* The delay counts from a reading of the clock in the call, not from the last run. */
 Test(threadsafe, a_delay_counts_from_the_clock_as_it_is)
 {

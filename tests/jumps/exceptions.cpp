@@ -209,6 +209,24 @@ void descriptor_goes_on() {
     tw_loop_free(loop);
 }
 
+bool throw_from_visit(void *, const tw_call_info *) { throw 1; }
+
+void a_visit_may_throw() {
+    loop = new_loop();
+    made.clear();
+    tw_call_soon(loop, note, &ids[1]);
+    bool thrown = false;
+    try {
+        tw_foreach(loop, throw_from_visit, nullptr);
+    } catch (int) {
+        thrown = true;
+    }
+    MUST(thrown);
+    MUST(tw_call_soon(loop, note, &ids[2]) != 0);
+    MUST(tw_run(loop) == 2);
+    tw_loop_free(loop);
+}
+
 void end_thread(void *) { pthread_exit(nullptr); }
 
 void *run_in_thread(void *) {
@@ -241,6 +259,7 @@ int main() {
     a_nested_run_that_is_left_is_over();
     tw_run_forever_lets_it_through();
     descriptor_goes_on();
+    a_visit_may_throw();
     a_thread_may_end_in_a_callback();
     return 0;
 }
