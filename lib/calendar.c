@@ -123,7 +123,7 @@ static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t
 TW_INLINE void put_in_wheel(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
 {
     struct bucket *bucket = &calendar->wheel.slots[slot];
-    if (TW_LIKELY(!bucket_is_full(bucket)))
+    if (TW_LIKELY(!bucket_is_full(bucket))) /* not wheel_insert: gcc 12 has it among cold code here */
         bucket_push_hot(bucket, timer, timer->deadline_);
     else if (TW_UNLIKELY(!wheel_insert_with_chunk(&calendar->wheel, &calendar->cells, slot, timer,
                                                   timer->deadline_)))
@@ -183,12 +183,8 @@ void calendar_restart(struct calendar *calendar, tw_bare_timer *timer, uint64_t 
 
 int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns)
 {
-    if (chunk_ends_at(calendar->soon.tail)) {
-        struct chunk *chunk = chunk_take(&calendar->cells);
-        if (!chunk)
-            return -1;
-        queue_extend(&calendar->soon, chunk);
-    }
+    if (!queue_make_room(&calendar->cells, &calendar->soon))
+        return -1;
     calendar_start_soon_hot(calendar, timer, now_ns);
     return 0;
 }
@@ -558,12 +554,12 @@ static struct bucket *open_bucket(struct calendar *calendar)
 static void look_ahead(struct calendar *calendar)
 {
     struct ready *ready = &calendar->ready;
-    if (ready->count > 0 && !*ready->runs[0].queue.head)
+    if (ready->count > 0 && !ready_head(ready))
         (void)ready_settle_top(ready, &calendar->cells);
-    const tw_bare_timer *timer = ready->count > 0 ? *ready->runs[0].queue.head : NULL;
+    const tw_bare_timer *timer = ready_head(ready);
     calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
-    if ((ready->count > 0 && !timer) || ready->fresh.count > 0 || calendar->soon.count > 0 || !calendar->may_pass ||
-        calendar_cut_short(calendar) || calendar->spill)
+    if ((ready->count > 0 && !timer) || ready->fresh.count > 0 || calendar->soon.count > 0 ||
+        !calendar->may_pass || calendar_cut_short(calendar) || calendar->spill)
         calendar->pass_ns = 0;
 }
 
@@ -656,7 +652,7 @@ static TW_NOINLINE tw_bare_timer *skip_empty(struct calendar *calendar)
 {
     struct ready *ready = &calendar->ready;
     tw_bare_timer *timer = NULL;
-    while (calendar->budget > 0 && ready->count > 0 && !(timer = *ready->runs[0].queue.head))
+    while (calendar->budget > 0 && ready->count > 0 && !(timer = ready_head(ready)))
         count_visits(calendar, ready_settle_top(ready, &calendar->cells));
     return timer;
 }
@@ -664,7 +660,7 @@ static TW_NOINLINE tw_bare_timer *skip_empty(struct calendar *calendar)
 /* The earliest of what is ready. NULL, too, if the budget ended before it was found. */
 TW_INLINE tw_bare_timer *first_ready(struct calendar *calendar)
 {
-    tw_bare_timer *timer = calendar->ready.count > 0 ? *calendar->ready.runs[0].queue.head : NULL;
+    tw_bare_timer *timer = ready_head(&calendar->ready);
     if (TW_UNLIKELY(!timer) && calendar->ready.count > 0)
         timer = skip_empty(calendar);
     if (TW_LIKELY(!calendar->spill) || TW_UNLIKELY(calendar->budget == 0))

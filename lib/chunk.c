@@ -105,11 +105,9 @@ static size_t next_slab(const struct chunk_pool *pool)
 /* One that is there already; NULL: there is none. */
 static struct chunk *take_at_hand(struct chunk_pool *pool)
 {
-    struct chunk *chunk = pool->free;
-    if (chunk) {
-        pool->free = chunk->link;
+    struct chunk *chunk = chunk_take_free(pool);
+    if (chunk)
         return chunk;
-    }
     while (pool->fresh == pool->fresh_end && pool->filling && slab_of(pool->filling)->next)
         fill_slab(pool, slab_of(pool->filling)->next);
     return pool->fresh < pool->fresh_end ? pool->fresh++ : NULL;

@@ -111,15 +111,20 @@ TW_INLINE void chunk_prefetch(const struct chunk *chunk)
         TW_PREFETCH((const void *)((uintptr_t)chunk + line));
 }
 
+/* One that was given back; NULL: there is none. */
+TW_INLINE struct chunk *chunk_take_free(struct chunk_pool *pool)
+{
+    struct chunk *chunk = pool->free;
+    if (TW_LIKELY(chunk != NULL))
+        pool->free = chunk->link;
+    return chunk;
+}
+
 /* NULL: there is no memory. */
 TW_INLINE struct chunk *chunk_take(struct chunk_pool *pool)
 {
-    struct chunk *chunk = pool->free;
-    if (TW_LIKELY(chunk != NULL)) {
-        pool->free = chunk->link;
-        return chunk;
-    }
-    return chunk_pool_grow(pool);
+    struct chunk *chunk = chunk_take_free(pool);
+    return TW_LIKELY(chunk != NULL) ? chunk : chunk_pool_grow(pool);
 }
 
 TW_INLINE void chunk_give(struct chunk_pool *pool, struct chunk *chunk)
@@ -235,17 +240,6 @@ struct cells {
     struct chunk *emptied;     /* their chunk, if they were all it held: to be given back */
 };
 
-/* How many cells ahead of the one that is read its timer is asked for. A whole chunk's
- * timers at once are too many misses: a processor lets go of those it has no room for. */
-#define CELLS_AHEAD 12
-
-/* Asks for the timer of this cell, if there is one. */
-TW_INLINE void cells_ask(const struct cells *cells, unsigned at)
-{
-    if (at < cells->count)
-        TW_PREFETCH(cells->first[at]);
-}
-
 /* Takes up to `limit` of the topmost cells out. The cells stay readable until their
  * chunk is given back or pushed to. */
 TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
@@ -266,6 +260,17 @@ TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
             chunk_prefetch(chunk_of(bucket->end - 1)->link - 1);
     }
     return taken;
+}
+
+/* How many cells ahead of the one that is read its timer is asked for. A whole chunk's
+ * timers at once are too many misses: a processor lets go of those it has no room for. */
+#define CELLS_AHEAD 12
+
+/* Asks for the timer of this cell, if there is one. */
+TW_INLINE void cells_ask(const struct cells *cells, unsigned at)
+{
+    if (at < cells->count)
+        TW_PREFETCH(cells->first[at]);
 }
 
 /* For reading them from the first up, and from the last down: asks for the timers that
@@ -304,15 +309,23 @@ TW_INLINE void queue_push_hot(struct queue *queue, tw_bare_timer *timer)
     queue->count++;
 }
 
+/* Sees to it that the last chunk has room. false: there is no memory. */
+TW_INLINE bool queue_make_room(struct chunk_pool *pool, struct queue *queue)
+{
+    if (!chunk_ends_at(queue->tail))
+        return true;
+    struct chunk *chunk = chunk_take(pool);
+    if (TW_UNLIKELY(!chunk))
+        return false;
+    queue_extend(queue, chunk);
+    return true;
+}
+
 /* false: there is no memory, and nothing has changed. */
 TW_INLINE bool queue_push(struct chunk_pool *pool, struct queue *queue, tw_bare_timer *timer)
 {
-    if (chunk_ends_at(queue->tail)) {
-        struct chunk *chunk = chunk_take(pool);
-        if (TW_UNLIKELY(!chunk))
-            return false;
-        queue_extend(queue, chunk);
-    }
+    if (!queue_make_room(pool, queue))
+        return false;
     queue_push_hot(queue, timer);
     return true;
 }

@@ -131,13 +131,15 @@ static TW_NOINLINE int start_unplaced_bare(tw_loop *loop, tw_bare_timer *timer, 
 TW_INLINE int start_at(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     TW_ASSERT_OWNED(loop);
-    int result = 0;
+    int result;
     /* An active timer that moves further out: an idle timeout is refreshed. */
-    if (!calendar_push_back(&loop->calendar, timer, when_ns, 0))
-        result = timer_placed(timer) ? bare ? restart_bare(loop, timer, when_ns)
-                                            : restart_timer(loop, timer, when_ns)
-                 : bare              ? start_unplaced_bare(loop, timer, when_ns)
-                                     : start_unplaced_timer(loop, timer, when_ns);
+    if (calendar_push_back(&loop->calendar, timer, when_ns, 0))
+        result = 0;
+    else if (timer_placed(timer))
+        result = bare ? restart_bare(loop, timer, when_ns) : restart_timer(loop, timer, when_ns);
+    else
+        result = bare ? start_unplaced_bare(loop, timer, when_ns)
+                      : start_unplaced_timer(loop, timer, when_ns);
     TW_ASSERT_SOUND(loop);
     return result;
 }

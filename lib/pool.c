@@ -72,6 +72,19 @@ static struct node *make_nodes(struct pool *pool, unsigned slab, bool touch)
     return nodes;
 }
 
+/* Puts nodes that were never taken onto the list of free ones, the first on top. */
+static void list_fresh(struct pool *pool, struct node *nodes, uint32_t index, uint32_t count)
+{
+    for (uint32_t i = count; i-- > 0;) {
+        struct node *node = &nodes[i]; /* the rest is written when it is taken */
+        node->timer.bare_.state_ = 0;
+        node->index = index + i;
+        node->generation = pool->first_generation;
+        node->next = pool->free;
+        pool->free = node;
+    }
+}
+
 /* Makes the first slab again that was given back. All its nodes become free ones at
  * once, since a stale handle may lead to any of them. */
 static int refill(struct pool *pool)
@@ -82,12 +95,7 @@ static int refill(struct pool *pool)
     struct node *nodes = make_nodes(pool, slab, false);
     if (!nodes)
         return -1;
-    uint32_t begins = slab_begins(slab);
-    for (uint32_t i = slab_nodes(slab); i-- > 0;) {
-        nodes[i] = (struct node){.index = begins + i, .generation = pool->first_generation};
-        nodes[i].next = pool->free;
-        pool->free = &nodes[i];
-    }
+    list_fresh(pool, nodes, slab_begins(slab), slab_nodes(slab));
     pool->slabs[slab] = nodes;
     pool->room += slab_nodes(slab);
     pool->missing -= slab_nodes(slab);
@@ -204,22 +212,13 @@ void pool_trim(struct pool *pool)
     set_found_at_once(pool);
 }
 
-/* Where the slab of an index is. */
-static struct node *slab_of_index(const struct pool *pool, uint32_t index)
-{
-    uint64_t shifted = (uint64_t)index + ((uint64_t)1 << POOL_FIRST_BITS);
-    return shifted >= POOL_LARGEST
-               ? pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)]
-               : pool->slabs[bits_width(shifted) - 1 - POOL_FIRST_BITS];
-}
-
 struct node *pool_find(const struct pool *pool, tw_handle handle)
 {
-    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);
-    if (index >= pool->used || !(generation & 1) || !slab_of_index(pool, index))
+    uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32), at;
+    if (index >= pool->used || !(generation & 1))
         return NULL;
-    struct node *node = pool_at(pool, index);
-    return node->generation == generation ? node : NULL;
+    struct node *nodes = pool->slabs[pool_slab_of(index, &at)];
+    return nodes && nodes[at].generation == generation ? &nodes[at] : NULL;
 }
 
 /* Nodes that become free ones together, before they are taken for the first time: slabs
@@ -235,15 +234,7 @@ int pool_make_free(struct pool *pool)
             return 0;
     }
     uint32_t index = pool->used, batch = POOL_FRESH - index % POOL_FRESH;
-    struct node *nodes = pool_at(pool, index);
-    for (uint32_t i = batch; i-- > 0;) {
-        struct node *node = &nodes[i]; /* the rest is written when it is taken */
-        node->timer.bare_.state_ = 0;
-        node->index = index + i;
-        node->generation = pool->first_generation;
-        node->next = pool->free;
-        pool->free = node;
-    }
+    list_fresh(pool, pool_at(pool, index), index, batch);
     pool->used += batch;
     set_found_at_once(pool);
     return 0;

@@ -72,16 +72,26 @@ int pool_make_free(struct pool *pool);
 #define POOL_MOST ((uint32_t)1 << 31) /* beyond are the handles of remote_pool.h */
 #define POOL_GROWING (POOL_LARGEST_BITS - POOL_FIRST_BITS) /* slabs before the first largest */
 
-/* The node with this index, below `used`, in a slab that there is. */
-TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
+/* Which slab an index is in, and where there. */
+TW_INLINE unsigned pool_slab_of(uint32_t index, uint32_t *at)
 {
     /* With 64 added, slab s of the growing ones begins at 2^(6 + s). */
     uint64_t shifted = (uint64_t)index + ((uint64_t)1 << POOL_FIRST_BITS);
-    if (TW_LIKELY(shifted >= POOL_LARGEST))
-        return &pool->slabs[POOL_GROWING - 1 + (shifted >> POOL_LARGEST_BITS)]
-                           [shifted & (POOL_LARGEST - 1)];
+    if (TW_LIKELY(shifted >= POOL_LARGEST)) {
+        *at = (uint32_t)shifted & (POOL_LARGEST - 1);
+        return POOL_GROWING - 1 + (unsigned)(shifted >> POOL_LARGEST_BITS);
+    }
     unsigned bits = bits_width(shifted) - 1;
-    return &pool->slabs[bits - POOL_FIRST_BITS][shifted - ((uint64_t)1 << bits)];
+    *at = (uint32_t)(shifted - ((uint64_t)1 << bits));
+    return bits - POOL_FIRST_BITS;
+}
+
+/* The node with this index, below `used`, in a slab that there is. */
+TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
+{
+    uint32_t at;
+    unsigned slab = pool_slab_of(index, &at);
+    return &pool->slabs[slab][at];
 }
 
 /* Takes the first of the free ones, of which there is one: a node of an odd generation.

@@ -106,6 +106,12 @@ void ready_join_end(struct ready *ready, struct chunk_pool *pool);
  * had. Answers how many were. */
 size_t ready_settle_top(struct ready *ready, struct chunk_pool *pool);
 
+/* The first cell of the earliest run, NULL if it is empty or there is no run. */
+TW_INLINE tw_bare_timer *ready_head(const struct ready *ready)
+{
+    return ready->count > 0 ? *ready->runs[0].queue.head : NULL;
+}
+
 /* The timer that runs next, still in its run; NULL if there is none. It drops all the empty
  * cells before it. */
 TW_INLINE tw_bare_timer *ready_peek(struct ready *ready, struct chunk_pool *pool)
