@@ -594,11 +594,10 @@ void calendar_end_nested(struct calendar *calendar, const struct calendar_outer 
     calendar_ask_next(calendar);
     calendar->budget = outer->budget;
     calendar->begun = outer->begun;
-    /* What the nested run has left undone, as calendar_begin_run. */
+    /* A tick that the nested run has half opened. A cascade that it has begun is no matter
+     * of this tick's: it is due still, and goes on before the cursor does. */
     if (TW_UNLIKELY(calendar->opening))
         sort_tick(calendar);
-    if (TW_UNLIKELY(calendar->wheel.cascade_due <= calendar->wheel.cursor))
-        cascade(calendar);
 }
 
 void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
