@@ -120,6 +120,66 @@ Test(trace_file, mistakes_in_a_text_are_named_with_their_line)
     }
 }
 
+/* As docs/TRACES.md and lib/trace_format.h tell it, worked out by another program: reader
+ * and writer share that file, and could err together. */
+Test(trace_file, binary_form_is_this_byte_for_byte)
+{
+    static const char text[] = "twtrace 1\n"
+                               "15 start 0 +100\n"
+                               "+16 start 1 +127\n"
+                               "+0 soon 300\n"
+                               "+0 start 2 +2000\n"
+                               "+0 start 3 +3000\n"
+                               "+0 start 4 +4000\n"
+                               "+0 start 5 +5000\n"
+                               "+0 start 6 +6000\n"
+                               "+0 start 7 +7000\n"
+                               "+0 move 0 +100\n"
+                               "+0 move 1 +127\n"
+                               "+0 move 2 +100\n"
+                               "+0 park 3\n"
+                               "+0 stop 7\n"
+                               "+0 start 7 +35184372088801\n"
+                               "+0 move 2 +2000\n"
+                               "+0 move 2 +4000\n"
+                               "1000000 run 999000\n"
+                               "+0 fire 0\n";
+    static const unsigned char expected[] = {
+        0x93, 'T', 'W', 'T', '\r', '\n', 0x1a, 0x01,
+        0x7a, 0x00, 0x08, 0x64,                   /* the most time that a head has room for */
+        0x82, 0x01, 0x02, 0x08, 0x7f,             /* more of it; the longest delay of a byte */
+        0x07, 0xd6, 0x04,
+        0x02, 0xd3, 0x04, 0x08, 0xd0, 0x0f,       /* a step back */
+        0x02, 0x02, 0x08, 0xb8, 0x17,
+        0x02, 0x02, 0x08, 0xa0, 0x1f,
+        0x02, 0x02, 0x08, 0x88, 0x27,
+        0x02, 0x02, 0x08, 0xf0, 0x2e,
+        0x02, 0x02, 0x08, 0xd8, 0x36,
+        0x03, 0x0d, 0x07,                         /* the eighth of the delays before */
+        0x03, 0x02, 0x07,
+        0x03, 0x02, 0x01,
+        0x05, 0x02,
+        0x04, 0x08,
+        0x02, 0x00, 0x08, 0xe1, 0xff, 0xff, 0xff, 0xff, 0xff, 0x07,
+        0x03, 0x09, 0x08, 0xd0, 0x0f,             /* it is the ninth now, and new again */
+        0x03, 0x00, 0x07,
+        0x89, 0xa2, 0xe8, 0x03, 0xe8, 0x07,
+        0x06, 0x03,
+        0x00, 0x13, 0x70, 0xeb, 0x64, 0xb3, 0x73, 0x29, 0x7d, 0x19};
+    struct tape by_hand = text_tape(text), binary, again;
+    struct tape bytes = {.bytes = (unsigned char *)(uintptr_t)expected, .count = sizeof expected};
+    char error[160];
+    cr_assert_eq(convert(&by_hand, &binary, 0, error), 0, "%s", error);
+    cr_assert_eq(binary.count, sizeof expected);
+    for (size_t i = 0; i < sizeof expected; i++)
+        REQUIRE(binary.bytes[i] == expected[i]);
+    cr_assert_eq(convert(&bytes, &again, 0, error), 0, "%s", error);
+    cr_assert_eq(again.count, sizeof expected);
+    REQUIRE(memcmp(again.bytes, expected, sizeof expected) == 0);
+    tape_free(&binary);
+    tape_free(&again);
+}
+
 /* A few bytes that name a high timer would have a replay make room for all below. */
 Test(trace_file, a_few_bytes_cannot_name_very_many_timers)
 {
