@@ -69,6 +69,30 @@ Test(bare, timers_fire_in_order_through_the_hook)
     end();
 }
 
+static tw_context entered;
+
+static void on_bare_enters(void *hook_arg, tw_bare_timer *timer)
+{
+    on_bare(hook_arg, timer);
+    cr_assert_null(tw_context_current(loop), "the last hook's context is still current");
+    cr_assert_eq(tw_context_set(loop, &entered), NULL);
+}
+
+/* As behind any other callback. */
+Test(bare, context_that_a_hook_sets_ends_with_it)
+{
+    tw_options options = test_options();
+    options.on_bare = on_bare_enters;
+    options.hook_arg = &calls;
+    loop = tw_loop_new(&options);
+    connections = calloc(2, sizeof *connections);
+    for (size_t i = 0; i < 2; i++)
+        tw_bare_start_at_ns(loop, &connections[i].idle, START + 1);
+    cr_assert_eq(run_at(loop, START + SECOND), 2);
+    cr_assert_null(tw_context_current(loop));
+    end();
+}
+
 Test(bare, stopped_parked_and_moved_as_the_others)
 {
     begin();
