@@ -142,6 +142,7 @@ Test(trace_file, binary_form_is_this_byte_for_byte)
                                "+0 start 7 +35184372088801\n"
                                "+0 move 2 +2000\n"
                                "+0 move 2 +4000\n"
+                               "+0 move 2 +4000\n"
                                "1000000 run 999000\n"
                                "+0 fire 0\n";
     static const unsigned char expected[] = {
@@ -163,9 +164,10 @@ Test(trace_file, binary_form_is_this_byte_for_byte)
         0x02, 0x00, 0x08, 0xe1, 0xff, 0xff, 0xff, 0xff, 0xff, 0x07,
         0x03, 0x09, 0x08, 0xd0, 0x0f,             /* it is the ninth now, and new again */
         0x03, 0x00, 0x07,
+        0x03, 0x00, 0x00,                         /* the latest once more */
         0x89, 0xa2, 0xe8, 0x03, 0xe8, 0x07,
         0x06, 0x03,
-        0x00, 0x13, 0x70, 0xeb, 0x64, 0xb3, 0x73, 0x29, 0x7d, 0x19};
+        0x00, 0x14, 0x1d, 0x10, 0xa4, 0x96, 0x6c, 0x2b, 0x66, 0xab};
     struct tape by_hand = text_tape(text), binary, again;
     struct tape bytes = {.bytes = (unsigned char *)(uintptr_t)expected, .count = sizeof expected};
     char error[160];
