@@ -44,7 +44,7 @@ static void leave_context(struct run_state *run)
 {
     tw_context *held = run->held, *entered = run->entered;
     run->held = run->entered = NULL;
-    /* Not to have entered is unreachable because a hook always returns. */
+    /* The hook may have been what did not return. */
     if (entered && entered->ops->leave)
         entered->ops->leave(entered);
     context_release(held);

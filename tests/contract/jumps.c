@@ -295,6 +295,50 @@ Test(jumps, context_is_left_and_released)
     loop_free(the_loop);
 }
 
+static void enter_and_jump(tw_context *context)
+{
+    (void)context;
+    longjmp(back, 1);
+}
+
+static void leave_and_jump(tw_context *context)
+{
+    leave(context);
+    longjmp(back, 1);
+}
+
+static void expect_jump_out_of(const tw_context_ops *ops)
+{
+    tw_context context = {ops};
+
+    forget_fired();
+    the_loop = loop_new();
+    tw_call_at_in(the_loop, 0.0, record, ID(1), &context);
+    tw_call_at_ns(the_loop, 1, look_at_context, ID(2));
+    cr_assert_eq(run_until_idle(), 1);
+    cr_assert_eq(references, 0);
+    cr_assert_eq(inside, 0, "it was left %d times", 1 - inside);
+    check_loop(the_loop);
+    loop_free(the_loop);
+}
+
+/* Its callback is not called: it was never entered. */
+Test(jumps, context_whose_enter_jumps_is_released_and_not_left)
+{
+    static const tw_context_ops ops = {retain, release, enter_and_jump, leave};
+
+    expect_jump_out_of(&ops);
+    expect_fired(2);
+}
+
+Test(jumps, context_whose_leave_jumps_is_released_and_not_left_again)
+{
+    static const tw_context_ops ops = {retain, release, enter, leave_and_jump};
+
+    expect_jump_out_of(&ops);
+    expect_fired(1, 2);
+}
+
 Test(jumps, periodic_call_goes_on)
 {
     the_loop = loop_new();
