@@ -250,6 +250,36 @@ Test(trim, after_a_peak_an_empty_loop_holds_little)
     free(timers);
 }
 
+/* What stays takes as much as its cells do, or as the slots it is in; and all of that comes
+ * with the first block, so that what can fail does before anything is moved. */
+static void expect_trimmed(size_t count, size_t stay, size_t slots)
+{
+    tw_timer *timers = calloc(count, sizeof *timers);
+    the_loop = loop_new();
+    for (size_t i = 0; i < count; i++) {
+        tw_timer_init(&timers[i], record, ID(i));
+        tw_timer_start_later_ns(the_loop, &timers[i], (2 + i % slots) * (TICK << 8));
+    }
+    for (size_t i = stay; i < count; i++)
+        tw_timer_stop(the_loop, &timers[i]);
+    size_t before = heap.live_bytes;
+    heap.fail_at = heap.calls + 2;
+    heap.fail_from = true;
+    cr_assert_gt(tw_trim(the_loop), 0);
+    heap_recover();
+    cr_assert_lt(heap.live_bytes, before / 2);
+    check_loop(the_loop);
+    cr_assert_eq(run_at(the_loop, clock_ns + DAY), stay);
+    loop_free(the_loop);
+    free(timers);
+}
+
+Test(trim, what_stays_is_moved_into_one_block_as_large_as_it_needs)
+{
+    expect_trimmed(MANY / 4, 300, 300);
+    expect_trimmed(MANY / 4, MANY / 16, 3);
+}
+
 /* A cancelled call's node keeps its place until that can be moved. */
 Test(trim, without_memory_leaves_what_is_parked_where_it_is)
 {
