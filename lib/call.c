@@ -361,10 +361,10 @@ uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle)
 bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
 {
     struct node *node = find(loop, handle);
-    if (!node)
-        return loop && remote_pending(loop, handle) ? refuse() : false; /* those run once */
-    if (interval_ns == 0 || node->interval_ns == 0)
-        return refuse();
+    if (!node && !(loop && remote_pending(loop, handle)))
+        return false;
+    if (!node || interval_ns == 0 || node->interval_ns == 0)
+        return refuse(); /* calls of other threads run once */
     if (!loop_may_change(loop))
         return false;
     node->interval_ns = interval_ns;

@@ -92,13 +92,15 @@ static const char *check_slot(struct walk *walk, unsigned slot)
         return check_bucket(walk, bucket, slot);
     }
     CHECK(start > wheel->cursor, "W2: the slot that time is in has cells");
-    CHECK(level > 0 || wheel->next_tick <= start, "W4: a tick would be passed by");
-    CHECK(level == 0 || start - 1 > wheel->cursor || wheel->cascade_due <= wheel->cursor,
-          "W3: time is about to enter a slot with cells");
-    CHECK(level == 0 || wheel->cascades[level].due < start,
-          "W4: a cascade would come too late for a slot");
-    CHECK(level == 0 || wheel->cascade_due <= wheel->cascades[level].due,
-          "W4: a cascade would come too late for its level");
+    if (level == 0) {
+        CHECK(wheel->next_tick <= start, "W4: a tick would be passed by");
+    } else {
+        CHECK(start - 1 > wheel->cursor || wheel->cascade_due <= wheel->cursor,
+              "W3: time is about to enter a slot with cells");
+        CHECK(wheel->cascades[level].due < start, "W4: a cascade would come too late for a slot");
+        CHECK(wheel->cascade_due <= wheel->cascades[level].due,
+              "W4: a cascade would come too late for its level");
+    }
     for (tw_bare_timer **cell = bucket_top(bucket); cell; cell = bucket_below(cell)) {
         uint64_t tick = (*cell)->deadline_ >> walk->calendar->tick_shift;
         CHECK(tick >> wheel_shift(level) >= number,

@@ -39,7 +39,6 @@ void chunk_pool_free(struct chunk_pool *pool)
         memory_free(pool->memory, pool->slabs, slab.bytes);
         pool->slabs = slab.next;
     }
-    chunk_pool_init(pool, pool->memory);
 }
 
 static void fill_slab(struct chunk_pool *pool, struct chunk *first)
@@ -151,7 +150,7 @@ void queue_push_sure(struct chunk_pool *pool, struct queue *queue, tw_bare_timer
 {
     if (chunk_ends_at(queue->tail)) {
         struct chunk *chunk = take_at_hand(pool);
-        if (!chunk)
+        if (!chunk) /* growing is unreachable because CHUNK_KEPT are enough */
             chunk = pool->kept ? chunk_take_kept(pool) : chunk_pool_grow(pool);
         TW_ASSERT(chunk);
         queue_extend(queue, chunk);

@@ -77,7 +77,7 @@ struct queue {
 };
 
 void chunk_pool_init(struct chunk_pool *pool, struct memory *memory);
-void chunk_pool_free(struct chunk_pool *pool);
+void chunk_pool_free(struct chunk_pool *pool); /* to be initialised before it is used again */
 
 /* Makes chunks enough for `cells` cells in all, in at most so many containers at
  * once. touch: also their page faults. 0, or -1 if there is no memory. */
@@ -235,18 +235,17 @@ TW_INLINE void bucket_remove(struct chunk_pool *pool, struct bucket *bucket, tw_
 
 /* Cells taken out of a bucket at once: from the top, all in one chunk. */
 struct cells {
-    tw_bare_timer **first;     /* NULL: the bucket is empty */
+    tw_bare_timer **first;
     unsigned count;
     struct chunk *emptied;     /* their chunk, if they were all it held: to be given back */
 };
 
-/* Takes up to `limit` of the topmost cells out. The cells stay readable until their
- * chunk is given back or pushed to. */
+/* Takes up to `limit` of the topmost cells out, at least one; the bucket is not empty. The
+ * cells stay readable until their chunk is given back or pushed to. */
 TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
 {
+    TW_ASSERT(bucket->count > 0 && limit > 0);
     struct cells taken = {0};
-    if (bucket->count == 0 || limit == 0)
-        return taken;
     struct chunk *chunk = chunk_of(bucket->end - 1);
     size_t held = (size_t)(bucket->end - chunk->cells);
     taken.count = (unsigned)(held < limit ? held : limit);

@@ -56,7 +56,7 @@ int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
     return post ? push(queue, post) : -1;
 }
 
-/* Turns the stack round that was taken, as far as `limit` posts go. When it is done, they
+/* Turns the stack round that was taken (there is one), as far as `limit` posts go. When it is done, they
  * follow those that are waiting to be made. Answers how many it has turned. */
 static size_t turn(struct post_queue *queue, size_t limit)
 {
@@ -68,7 +68,7 @@ static size_t turn(struct post_queue *queue, size_t limit)
         queue->turned = post;
     }
     queue->turned_count += turned;
-    if (queue->turning || !queue->turned)
+    if (queue->turning)
         return turned;
     if (queue->taken)
         queue->last_taken->next_ = queue->turned;

@@ -311,8 +311,10 @@ void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
 
 void ready_join_end(struct ready *ready, struct chunk_pool *pool)
 {
-    if (queue_first(pool, &ready->joined.queue) && look_at_first(&ready->joined, pool))
+    if (queue_first(pool, &ready->joined.queue)) {
+        (void)look_at_first(&ready->joined, pool);
         ready_add_slowly(ready, pool, ready->joined);
+    }
     ready->joined = (struct ready_run){0};
 }
 

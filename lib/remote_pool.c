@@ -117,6 +117,7 @@ void remote_pool_give(struct remote_pool *pool, struct remote_node *node)
     do {
         atomic_store_explicit(&node->next_free, (uint32_t)head, memory_order_relaxed);
         next = (head >> 32) << 32 | index;
+        /* by a race alone: another thread takes or gives one */
     } while (!atomic_compare_exchange_weak_explicit(&pool->free, &head, next, memory_order_release,
                                                     memory_order_relaxed));
 }
