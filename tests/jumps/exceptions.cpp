@@ -138,6 +138,33 @@ void contexts_are_left_and_released() {
     tw_loop_free(loop);
 }
 
+// As above, in a run that has only the wheel to look at: the run before says so.
+void runs_of_the_wheel_alone_are_over_too() {
+    loop = new_loop();
+    made.clear();
+    tw_context context = {&ops};
+    tw_run(loop);
+    tw_call_later_in(loop, 1, note_and_throw, &ids[0], &context);
+    tw_handle handle = tw_call_later_threadsafe_ns(loop, 2 * SECOND, note_and_throw, &ids[1]);
+    tw_run(loop);
+    MUST(references == 1);
+    for (int i = 1; i <= 2; i++) {
+        now_ns += SECOND;
+        try {
+            tw_run(loop);
+            MUST(false);
+        } catch (const std::runtime_error &) {
+            MUST(inside == 0 && references == 0);
+            MUST(tw_context_current(loop) == nullptr);
+            MUST(!tw_check(loop));
+        }
+        tw_run(loop);
+    }
+    MUST(!tw_cancel_and_wait(loop, handle));
+    MUST((made == std::vector<int>{0, 1}));
+    tw_loop_free(loop);
+}
+
 int caught;
 
 void run_inside(void *) {
@@ -256,6 +283,7 @@ int main() {
     the_rest_stays_due();
     the_run_is_over_at_once();
     contexts_are_left_and_released();
+    runs_of_the_wheel_alone_are_over_too();
     a_nested_run_that_is_left_is_over();
     tw_run_forever_lets_it_through();
     descriptor_goes_on();

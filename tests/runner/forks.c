@@ -445,6 +445,29 @@ Test(forks, the_childs_tw_fd_is_its_own)
     loop_free(family.loop);
 }
 
+/* Builds with checks stop such a child: tests/runner/owner.c. */
+#if TW_CHECKED < 1
+static void run_without_asking(void *arg)
+{
+    struct family *family = arg;
+    tw_call_later_ns(family->loop, 0, count, &family->calls);
+    CHILD_REQUIRE(tw_run(family->loop) == 1);
+    tw_call_later_ns(family->loop, MS, count, &family->calls);
+    CHILD_REQUIRE(tw_run_until_empty(family->loop) == 0);
+    CHILD_REQUIRE(family->calls == 2);
+}
+
+Test(forks, a_child_that_does_not_ask_for_its_own_tw_fd_leaves_the_parents_alone)
+{
+    struct family family = {.loop = loop_new()};
+    family.fd = tw_fd(family.loop);
+    expect_good_end(in_child(run_without_asking, &family, said, sizeof said));
+    struct pollfd wait = {.fd = family.fd, .events = POLLIN};
+    cr_assert_eq(poll(&wait, 1, 20), 0);
+    loop_free(family.loop);
+}
+#endif
+
 /* The child returns from the callback that forked, into the end of the run; and may
  * start timers, too, before it asks for a descriptor of its own. */
 static void fork_under_an_outer_poller(uint64_t parents_delay_ns)

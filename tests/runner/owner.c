@@ -1,6 +1,8 @@
 /* Builds with checks stop a program that uses a loop from the wrong thread. */
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -119,6 +121,43 @@ Test(owner, other_threads_may_not_run_or_free_a_loop_that_runs)
     for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
         use = uses[i];
         expect_misuse(in_child(run_and_use, NULL, said, sizeof said),
+                      "a loop is run or freed by one thread while another one runs it");
+    }
+}
+
+static void *sleep_in_it(void *loop)
+{
+    tw_run_forever(loop);
+    return NULL;
+}
+
+static void tell(void *runs)
+{
+    atomic_store((atomic_bool *)runs, true);
+}
+
+static void sleep_and_use(void *unused)
+{
+    (void)unused;
+    tw_loop *loop = tw_loop_new(NULL);
+    pthread_t thread;
+    atomic_bool runs = false;
+    tw_call_later(loop, 3600, stop, loop);
+    tw_call_soon(loop, tell, &runs);
+    if (pthread_create(&thread, NULL, sleep_in_it, loop) != 0)
+        exit(1);
+    while (!atomic_load(&runs))
+        sched_yield();
+    sleep_ns(20 * MS); /* it may not sleep yet, and the answer is the same */
+    use(loop);
+}
+
+Test(owner, other_threads_may_not_run_or_free_a_loop_that_sleeps)
+{
+    void *(*const uses[])(void *) = {use_run, use_free};
+    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+        use = uses[i];
+        expect_misuse(in_child(sleep_and_use, NULL, said, sizeof said),
                       "a loop is run or freed by one thread while another one runs it");
     }
 }

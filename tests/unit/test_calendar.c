@@ -326,6 +326,38 @@ Test(calendar, due_timers_are_moved_within_a_run_without_memory)
     tw_loop_free(loop);
 }
 
+static void move_one_closer(void *timer)
+{
+    fired++;
+    start(timer, now); /* there is no cell for it */
+    cr_assert_eq(timer_slot(&((tw_timer *)timer)->bare_), (unsigned)SLOT_SPILL);
+}
+
+static void expect_the_moved_one_to_wait(void *timer)
+{
+    fired++;
+    cr_assert(tw_timer_active(timer), "it was started by a callback of this run");
+}
+
+/* The rest of the one run that there is comes first, and is all that does. */
+Test(calendar, timer_that_spills_in_a_run_is_left_to_the_next)
+{
+    begin();
+    tw_timer *far = timers_started(3, now + SLOT_NS(1) * 5), due[3];
+    for (size_t i = 0; i < 3; i++) {
+        tw_timer_init(&due[i], i ? expect_the_moved_one_to_wait : move_one_closer, far);
+        start(&due[i], now + 3 * TICK);
+    }
+    tw_run(loop); /* the next one has only the wheel to look at */
+    take_all_chunks();
+    now += 3 * TICK;
+    cr_assert_eq(tw_run(loop), 3u);
+    check();
+    cr_assert_eq(tw_run(loop), 1u);
+    cr_assert_eq(fired, 4u);
+    tw_loop_free(loop);
+}
+
 /* --------------------------------------------------------------- next_ns */
 
 static void ask_next(void *arg)

@@ -163,6 +163,37 @@ Test(ready, without_room_for_another_run_two_are_merged)
     end();
 }
 
+static void add_run_of(size_t from, size_t n)
+{
+    for (size_t i = from; i < from + n; i++)
+        timers[i].deadline_ = i;
+    struct sort_entry *entries = entries_of(from, n);
+    ready_add_sorted(&ready, &pool, entries, n, chunks_for_timers(n));
+    free(entries);
+    walk();
+}
+
+Test(ready, two_runs_that_are_merged_for_room_may_have_no_timer_left)
+{
+    enum { EMPTY = READY_BATCH - 1, LAST = READY_BATCH - 2 };
+    size_t from = 0;
+    begin_with((READY_FEW + 1) * READY_BATCH);
+    allocations_left = 0;
+    for (; from < (READY_FEW - 2) * READY_BATCH; from += READY_BATCH)
+        add_run_of(from, READY_BATCH);
+    size_t left = from + LAST;
+    for (int i = 0; i < 2; i++, from += EMPTY) { /* the most alike of all */
+        add_run_of(from, EMPTY);
+        for (size_t k = from; k < from + EMPTY; k++)
+            queue_remove(&timers[k]);
+    }
+    cr_assert_eq(ready.count, (size_t)READY_FEW);
+    add_run_of(from, LAST);
+    cr_assert_eq(ready.count, (size_t)READY_FEW - 1);
+    cr_assert_eq(pop_all(), left);
+    end();
+}
+
 /* The timers in runs that are as long as one of those was, each counted once. */
 static size_t left_alone(const size_t *lengths, size_t count)
 {

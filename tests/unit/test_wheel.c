@@ -143,6 +143,32 @@ static unsigned empty_slot(uint64_t number, unsigned cells, unsigned *at_once)
     return most;
 }
 
+/* Those are wider than what the share is worked out with. */
+Test(wheel, last_tick_before_a_slot_of_ages_takes_all_that_is_left)
+{
+    enum { N = 3 * WHEEL_BATCH };
+    unsigned level = TW_LEVELS;
+    while (wheel_shift(level) < 33)
+        level++;
+    for (; level < WHEEL_ALL_LEVELS && wheel_shift(level) < 60; level++) {
+        begin(0, N);
+        tw_bare_timer *timers = bare_timers_new(N);
+        unsigned slot = wheel_slot_at(level, 2);
+        for (size_t i = 0; i < N; i++) {
+            timers[i].deadline_ = wheel_start(level, 2);
+            insert(&timers[i], slot);
+        }
+        wheel.cursor = wheel.cascades[level].since = wheel_start(level, 1);
+        wheel.cursor += SLOT_TICKS(level) / 2;
+        uint64_t half = wheel_share(&wheel, level);
+        REQUIRE(half >= N / 2 && half <= N / 2 + 1);
+        wheel.cursor = wheel_last_tick(level, 2) - 1;
+        REQUIRE(wheel_share(&wheel, level) == N);
+        chunk_pool_free(&pool);
+        free(timers);
+    }
+}
+
 Test(wheel, share_of_a_full_slot_is_even_over_its_ticks)
 {
     static const unsigned counts[] = {1, WHEEL_BATCH, WHEEL_BATCH + 1, 100, 257, 1000, 30000};
