@@ -15,6 +15,7 @@ void calendar_init(struct calendar *calendar, struct memory *memory, unsigned ti
                    uint64_t now_ns, bool bare)
 {
     calendar->tick_shift = tick_shift;
+    calendar->tick_mask = ((uint64_t)1 << tick_shift) - 1;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->tag = (port_next_tag() << TIMER_TAG_SHIFT) & TIMER_TAG_MASK;
     calendar->bare = bare;
@@ -253,16 +254,6 @@ TW_INLINE bool settle(struct calendar *calendar, tw_bare_timer *timer)
     return true;
 }
 
-/* A timer that a cell led to is still ours, and this cell's: as far as a line that is
- * needed anyway can tell. */
-TW_INLINE void expect_intact(const struct calendar *calendar, const tw_bare_timer *timer,
-                             tw_bare_timer *const *cell)
-{
-    unsigned slot = (timer->state_ & ~(TIMER_NODE | TIMER_PARKED)) - (calendar->tag + 1);
-    if (TW_UNLIKELY(slot > SLOT_FRESH || timer->place_ != (const void *)cell))
-        tw_misuse("a timer was freed, overwritten or initialised again while active or parked");
-}
-
 /* So many cells were read. */
 TW_INLINE void count_visits(struct calendar *calendar, size_t cells)
 {
@@ -282,7 +273,7 @@ static bool move_closer(struct calendar *calendar, unsigned slot, uint64_t share
         cells_ask_downwards(&taken);
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD); /* a large number where there is none */
-            expect_intact(calendar, taken.first[i], &taken.first[i]);
+            calendar_expect_intact(calendar, taken.first[i], &taken.first[i]);
             calendar->moved += settle(calendar, taken.first[i]);
         }
         if (taken.emptied)
@@ -348,7 +339,7 @@ static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD);
             tw_bare_timer *timer = taken.first[i];
-            expect_intact(calendar, timer, &taken.first[i]);
+            calendar_expect_intact(calendar, timer, &taken.first[i]);
             if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
                 settle(calendar, timer);
                 continue;
@@ -411,6 +402,33 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
         sort_cells(cells, n);
 }
 
+/* Up to here no keys are worth their making. */
+#define FEW_CELLS 4
+
+/* sort_chunk of few cells, if all their timers are due by last_ns; else it does nothing and
+ * answers false. */
+TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns)
+{
+    unsigned n = bucket->count;
+    tw_bare_timer **cells = bucket->end - n;
+    if (n > FEW_CELLS || (size_t)(bucket->end - chunk_of(bucket->end - 1)->cells) < n)
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        TW_PREFETCH(cells[i]);
+    for (unsigned i = 0; i < n; i++) {
+        calendar_expect_intact(calendar, cells[i], &cells[i]);
+        if (timer_parked(cells[i]) || cells[i]->deadline_ > last_ns)
+            return false;
+    }
+    (void)bucket_take(bucket, n);
+    sort_cells(cells, n);
+    for (unsigned i = 0; i < n; i++)
+        timer_set_slot(cells[i], SLOT_RUN);
+    count_visits(calendar, n);
+    ready_add(&calendar->ready, &calendar->cells, (struct queue){cells, cells + n, n});
+    return true;
+}
+
 /* Sorts the topmost chunk of a bucket where it lies. Those that are due by last_ns
  * become a run, the others are settled. */
 static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *bucket,
@@ -425,7 +443,7 @@ static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *buc
     for (unsigned i = 0; i < taken.count; i++) {
         cells_ask(&taken, i + CELLS_AHEAD);
         tw_bare_timer *timer = taken.first[i];
-        expect_intact(calendar, timer, &taken.first[i]);
+        calendar_expect_intact(calendar, timer, &taken.first[i]);
         if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
             settle(calendar, timer);
             continue;
@@ -492,6 +510,8 @@ TW_INLINE bool sort_bucket(struct calendar *calendar, struct bucket *bucket, uin
 {
     if (TW_UNLIKELY(bucket->count > CHUNK_ROOM))
         return sort_many(calendar, bucket, last_ns);
+    if (sort_few(calendar, bucket, last_ns))
+        return true;
     while (bucket->count > 0)
         sort_chunk(calendar, bucket, last_ns);
     return true;
@@ -508,20 +528,28 @@ static void sort_tick(struct calendar *calendar)
         wheel_mark_empty(wheel, slot);
 }
 
-/* Opens a tick with one timer, if that is due in it and by now: no run is made of it.
- * NULL: it was not. */
+/* Opens a tick with one timer, before which nothing is ready: without sorting, and, if it
+ * is due by now, without making a run of it. Then it is the answer, else NULL. */
 TW_INLINE tw_bare_timer *open_lone(struct calendar *calendar, unsigned slot, uint64_t now_ns)
 {
     struct bucket *bucket = &calendar->wheel.slots[slot];
     tw_bare_timer **cell = bucket->end - 1, *timer = *cell;
-    expect_intact(calendar, timer, cell);
-    if (timer_parked(timer) || timer->deadline_ > now_ns ||
-        timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)
+    calendar_expect_intact(calendar, timer, cell);
+    if (TW_UNLIKELY(timer_parked(timer) ||
+                    timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)) {
+        sort_tick(calendar);
         return NULL;
-    bucket_pop(&calendar->cells, bucket);
+    }
     wheel_mark_empty(&calendar->wheel, slot);
     count_visits(calendar, 1);
-    return timer;
+    if (timer->deadline_ <= now_ns) {
+        bucket_pop(&calendar->cells, bucket);
+        return timer;
+    }
+    (void)bucket_take(bucket, 1);
+    timer_set_slot(timer, SLOT_RUN);
+    ready_add(&calendar->ready, &calendar->cells, (struct queue){cell, cell + 1, 1});
+    return NULL;
 }
 
 /* Time has entered the cursor's tick: its timers become ready. Answers one that is due
@@ -532,14 +560,24 @@ TW_INLINE tw_bare_timer *open_tick(struct calendar *calendar, uint64_t now_ns)
     unsigned slot = wheel_slot_at(0, wheel->cursor);
     uint32_t count = wheel->slots[slot].count;
     wheel_look_ahead(wheel);
-    if (count == 1 && calendar->ready.count == 0 && !calendar->spill) {
-        tw_bare_timer *timer = open_lone(calendar, slot, now_ns);
-        if (TW_LIKELY(timer != NULL))
-            return timer;
-    }
+    wheel_prefetch_tick(wheel);
+    if (count == 1 && calendar->ready.count == 0 && !calendar->spill)
+        return open_lone(calendar, slot, now_ns);
     if (TW_LIKELY(count > 0))
         sort_tick(calendar);
     return NULL;
+}
+
+/* Whether the tick of now_ns, of which a run begins, can stay closed: none of its timers is
+ * due yet. Then time has got as far as the tick before, and what is started goes on to go
+ * into its slot. */
+TW_INLINE bool stays_closed(struct calendar *calendar, uint64_t tick, uint64_t now_ns)
+{
+    const struct wheel *wheel = &calendar->wheel;
+    if (!wheel_closed_until(wheel, tick, now_ns) || calendar->ready.count > 0 || calendar->spill)
+        return false;
+    calendar->horizon_ns = calendar_tick_end(calendar, (tick - 1) << calendar->tick_shift);
+    return true;
 }
 
 /* The slot of the tick that the cursor is in. */
@@ -714,6 +752,8 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
         uint64_t target = wheel->next_tick < wheel->cascade_due ? wheel->next_tick
                                                                 : wheel->cascade_due;
         bool opens = target == wheel->next_tick;
+        if (target == limit && stays_closed(calendar, target, now_ns))
+            limit--;
         if (target > limit) {
             bool there = wheel->cursor >= limit;
             if (!there)

@@ -83,6 +83,7 @@ struct calendar {
     bool bare;              /* the loop's own timers are tw_bare_timers */
     bool may_pass;          /* the last run said so */
 
+    uint64_t tick_mask;     /* 2^tick_shift - 1 */
     uint64_t pass_ns;       /* nothing but what is in the wheel is due before this; 0:
                                calendar_pass may not be */
     uint64_t visited;       /* cells read by cascades and opened ticks */
@@ -105,7 +106,7 @@ void calendar_free(struct calendar *calendar);
 /* The last ns of the tick that a time is in. */
 TW_INLINE uint64_t calendar_tick_end(const struct calendar *calendar, uint64_t ns)
 {
-    return ns | (((uint64_t)1 << calendar->tick_shift) - 1);
+    return ns | calendar->tick_mask;
 }
 
 /* Whether calls may take their short cuts, which pass by whoever writes them down. */
@@ -358,17 +359,24 @@ TW_INLINE void calendar_stop_passing(struct calendar *calendar)
     calendar->may_pass = false;
 }
 
+/* Whether there may be more to do than what the wheel and the ready list hold. */
+TW_INLINE bool calendar_has_more(const struct calendar *calendar)
+{
+    return calendar->pass_ns <= CALENDAR_ONLY_WHEEL;
+}
+
 /* Whether time can pass to this clock reading, not below an earlier one and before
  * pass_ns, with nothing to do; then it has passed. A server that runs its loop at every turn
  * mostly comes through here. */
 TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
 {
     uint64_t tick = now_ns >> calendar->tick_shift;
-    if (!wheel_quiet_until(&calendar->wheel, tick))
-        return false;
-    calendar->wheel.cursor = tick;
-    calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
-    return true;
+    if (wheel_quiet_until(&calendar->wheel, tick)) {
+        calendar->wheel.cursor = tick;
+        calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
+        return true;
+    }
+    return wheel_closed_until(&calendar->wheel, tick, now_ns); /* time got as far as that */
 }
 
 /* Empty cells that a bounded run passes by among the soon calls. */
@@ -405,18 +413,48 @@ TW_INLINE bool calendar_cut_short(const struct calendar *calendar)
     return calendar->budget == 0;
 }
 
-/* The same in an unbounded run that began at now_ns; for the commonest cases, another
- * timer of the one run there is, and nothing more, inline. */
+/* A timer that a cell led to is still ours, and this cell's: as far as a line that is
+ * needed anyway can tell. */
+TW_INLINE void calendar_expect_intact(const struct calendar *calendar, const tw_bare_timer *timer,
+                                      tw_bare_timer *const *cell)
+{
+    unsigned slot = (timer->state_ & ~(TIMER_NODE | TIMER_PARKED)) - (calendar->tag + 1);
+    if (TW_UNLIKELY(slot > SLOT_FRESH || timer->place_ != (const void *)cell))
+        tw_misuse("a timer was freed, overwritten or initialised again while active or parked");
+}
+
+/* calendar_next_due where nothing is ready and no cascade comes first: if the next tick has
+ * one timer, which is due in it and by now_ns, that is taken from where it lies. */
+TW_INLINE tw_bare_timer *calendar_next_lone(struct calendar *calendar, uint64_t now_ns)
+{
+    struct wheel *wheel = &calendar->wheel;
+    uint64_t tick = wheel->next_tick, horizon = calendar->horizon_ns >> calendar->tick_shift;
+    if (tick > horizon && wheel->cascade_due > horizon) {
+        wheel->cursor = horizon; /* nothing is left */
+        return NULL;
+    }
+    struct bucket *bucket = &wheel->slots[tick & (WHEEL_SLOTS - 1)];
+    if (tick > horizon || tick >= wheel->cascade_due || bucket->count != 1)
+        return calendar_next_due(calendar, now_ns);
+    tw_bare_timer **cell = bucket->end - 1, *timer = *cell;
+    if (timer->deadline_ > now_ns || timer_parked(timer) ||
+        timer->deadline_ >> calendar->tick_shift != tick)
+        return calendar_next_due(calendar, now_ns);
+    calendar_expect_intact(calendar, timer, cell);
+    bucket_pop(&calendar->cells, bucket);
+    wheel_open_lone(wheel, tick);
+    calendar->visited++;
+    timer_set_unplaced(timer);
+    return timer;
+}
+
+/* calendar_next_due in an unbounded run that began at now_ns; for the commonest cases, a
+ * lone timer, another of the one run there is, and nothing more, inline. */
 TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, uint64_t now_ns)
 {
     struct queue *queue = &calendar->ready.runs[0].queue;
-    if (calendar->ready.count == 0 && !calendar->spill) {
-        uint64_t horizon = now_ns >> calendar->tick_shift;
-        if (!wheel_quiet_until(&calendar->wheel, horizon))
-            return calendar_next_due(calendar, now_ns);
-        calendar->wheel.cursor = horizon; /* nothing is left */
-        return NULL;
-    }
+    if (calendar->ready.count == 0 && !calendar->spill)
+        return calendar_next_lone(calendar, now_ns);
     if (calendar->ready.count != 1 || calendar->spill)
         return calendar_next_due(calendar, now_ns);
     tw_bare_timer *timer = *queue->head;

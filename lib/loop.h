@@ -100,13 +100,18 @@ struct tw_loop {
     struct memory memory;
 };
 
+/* It is this late, which is no earlier than the highest reading. */
+TW_INLINE void loop_set_clock(tw_loop *loop, uint64_t now_ns)
+{
+    loop->clock_ns = now_ns;
+    atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
+}
+
 /* It is this late. What is before the highest reading is ignored, in other threads too. */
 TW_INLINE void loop_raise_clock(tw_loop *loop, uint64_t now_ns)
 {
-    if (now_ns <= loop->clock_ns)
-        return;
-    loop->clock_ns = now_ns;
-    atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
+    if (now_ns > loop->clock_ns)
+        loop_set_clock(loop, now_ns);
 }
 
 /* Reads the clock. Readings that go backwards are ignored. */

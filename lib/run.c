@@ -506,7 +506,7 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
     char gap[512]; /* as in finish_run */
     __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
     struct calendar *calendar = &loop->calendar;
-    loop_raise_clock(loop, now_ns);
+    loop_set_clock(loop, now_ns);
     loop->now_ns = now_ns;
     loop->running = true;
     loop->run.frame = loop->run.outermost = TW_FRAME() - sizeof gap;
@@ -523,16 +523,16 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
 
 TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls, uint64_t ends_ns)
 {
-    if (TW_UNLIKELY(now_ns < loop->clock_ns || now_ns >= loop->calendar.pass_ns ||
-                    post_anything_arrived(&loop->posts)))
-        return run_whole(loop, now_ns, max_calls, ends_ns);
-    if (calendar_pass(&loop->calendar, now_ns)) {
-        loop_raise_clock(loop, now_ns);
+    bool as_before = now_ns >= loop->clock_ns && !post_anything_arrived(&loop->posts);
+    if (TW_LIKELY(as_before && now_ns < loop->calendar.pass_ns) &&
+        calendar_pass(&loop->calendar, now_ns)) {
+        loop_set_clock(loop, now_ns);
         loop->now_ns = now_ns;
         TW_ASSERT_SOUND(loop);
         return 0;
     }
-    if (max_calls != SIZE_MAX || ends_ns != BITS_NEVER || loop->nested || loop->reading)
+    if (!as_before || calendar_has_more(&loop->calendar) || max_calls != SIZE_MAX ||
+        ends_ns != BITS_NEVER || loop->nested || loop->reading)
         return run_whole(loop, now_ns, max_calls, ends_ns);
     size_t calls = run_wheel(loop, now_ns);
     TW_ASSERT_SOUND(loop);

@@ -251,10 +251,35 @@ TW_INLINE void wheel_look_ahead(struct wheel *wheel)
                                                                 : wheel_next_from(wheel, 0, from);
 }
 
+/* Asks for the timer that the next tick begins with: what leads to it is a miss for each of
+ * its steps, and the callbacks of this tick come before. */
+TW_INLINE void wheel_prefetch_tick(const struct wheel *wheel)
+{
+    if (TW_LIKELY(wheel->next_tick != WHEEL_NEVER))
+        TW_PREFETCH(wheel->slots[wheel_slot_at(0, wheel->next_tick)].end[-1]);
+}
+
+/* Time enters this tick, and the one timer that it had was taken out. */
+TW_INLINE void wheel_open_lone(struct wheel *wheel, uint64_t tick)
+{
+    wheel->cursor = tick;
+    wheel_mark_empty(wheel, wheel_slot_at(0, tick));
+    wheel_look_ahead(wheel);
+    wheel_prefetch_tick(wheel);
+}
+
 /* Whether nothing happens before this tick, nor in it. */
 TW_INLINE bool wheel_quiet_until(const struct wheel *wheel, uint64_t tick)
 {
     return tick < wheel->next_tick && tick < wheel->cascade_due;
+}
+
+/* Whether nothing happens before this tick, which is not before next_tick, and all that
+ * happens in it is due after now_ns. */
+TW_INLINE bool wheel_closed_until(const struct wheel *wheel, uint64_t tick, uint64_t now_ns)
+{
+    return tick == wheel->next_tick && tick < wheel->cascade_due &&
+           now_ns < wheel->slots[tick & (WHEEL_SLOTS - 1)].earliest;
 }
 
 /* A level was found to have no cells. */

@@ -76,6 +76,30 @@ Test(run, time_passes_without_a_run_where_there_is_nothing_to_do)
     end();
 }
 
+/* What is started meanwhile goes into its slot, even for a time that has passed. */
+Test(run, tick_stays_closed_until_one_of_its_timers_is_due)
+{
+    begin();
+    tw_run(loop);
+    const uint64_t tick = (now >> 20 << 20) + (20 << 20);
+    tw_call_at_ns(loop, tick + 700, note, "b");
+    tw_call_at_ns(loop, tick + 900, note, "d");
+    uint64_t visited = loop->calendar.visited, runs = loop->runs;
+    cr_assert_eq(tw_advance(loop, tick + 600), 0u);
+    cr_assert_eq(tw_advance(loop, tick + 699), 0u);
+    cr_assert_eq(loop->calendar.visited, visited);
+    tw_call_at_ns(loop, tick + 800, note, "c");
+    tw_call_at_ns(loop, tick + 500, note, "a");
+    cr_assert_eq(loop->calendar.ready.fresh.count, 0u);
+    cr_assert_eq(tw_next_ns(loop), tick + 500);
+    cr_assert_eq(tw_advance(loop, tick + 699), 1u);
+    cr_assert_eq(tw_advance(loop, tick + 800), 2u);
+    cr_assert_eq(tw_advance(loop, tick + 900), 1u);
+    cr_assert_str_eq(order, "abcd");
+    cr_assert_eq(loop->runs, runs, "whole runs, with nothing but timers to look at");
+    end();
+}
+
 Test(run, bounded_run_goes_on_where_it_stopped)
 {
     begin();
