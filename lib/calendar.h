@@ -223,53 +223,43 @@ TW_INLINE unsigned calendar_wheel_slot(const tw_bare_timer *timer, unsigned firs
     return timer->state_ - first - flags;
 }
 
-/* calendar_move where it is a store: if time stands still, the timer waits in the
- * wheel with no other flags than these, and the new deadline is not before the
- * old one, which its slot is visited in time for. Else it does nothing and
- * answers false. */
-TW_INLINE bool calendar_push_back(struct calendar *calendar, tw_bare_timer *timer,
-                                  uint64_t deadline, unsigned flags)
+/* Whether the timer waits in the wheel with no other flags than these, and time stands
+ * still: then its slot is visited in time for any deadline that is not before its own. */
+TW_INLINE bool calendar_waits(const struct calendar *calendar, const tw_bare_timer *timer,
+                              unsigned flags)
 {
-    uint64_t before = timer->deadline_;
-    if (TW_UNLIKELY(calendar_wheel_slot(timer, calendar->still_state, flags) >= WHEEL_ALL_SLOTS))
-        return false;
-    if (TW_UNLIKELY(deadline < before))
-        return false;
+    return calendar_wheel_slot(timer, calendar->still_state, flags) < WHEEL_ALL_SLOTS;
+}
+
+/* calendar_move of such a timer to such a deadline. */
+TW_INLINE void calendar_move_later(struct calendar *calendar, tw_bare_timer *timer,
+                                   uint64_t deadline)
+{
     TW_PROBE_START(timer, deadline);
-    calendar_forget_next(calendar, before);
+    calendar_forget_next(calendar, timer->deadline_);
     calendar->sequence += TIMER_SEQUENCE_ONE;
     timer_set_scheduled(timer, deadline, calendar->sequence);
-    return true;
 }
 
-/* Whether the timer is parked in the wheel, with these flags beside TIMER_PARKED, and
- * time stands still. */
-TW_INLINE bool calendar_parked_in_wheel(const struct calendar *calendar,
-                                        const tw_bare_timer *timer, unsigned flags)
+/* The same of one that was parked. */
+TW_INLINE void calendar_unpark_later(struct calendar *calendar, tw_bare_timer *timer,
+                                     uint64_t deadline)
 {
-    return calendar_wheel_slot(timer, calendar->still_state, flags | TIMER_PARKED) <
-           WHEEL_ALL_SLOTS;
-}
-
-/* Starts a timer of which that is so, where it is little more than a store. Else it does
- * nothing and answers false. */
-TW_INLINE bool calendar_unpark_later(struct calendar *calendar, tw_bare_timer *timer,
-                                     uint64_t deadline, unsigned flags)
-{
-    if (!calendar_push_back(calendar, timer, deadline, flags | TIMER_PARKED))
-        return false;
+    calendar_move_later(calendar, timer, deadline);
     timer->state_ = (uint16_t)(timer->state_ & ~TIMER_PARKED);
     calendar->unparks++;
-    return true;
 }
 
-/* Starts it anyway; if it is none of those, does nothing and answers false. */
+/* calendar_move of a timer that is parked in the wheel while time stands still; of another,
+ * does nothing and answers false. */
 TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                                unsigned flags)
 {
-    if (TW_UNLIKELY(!calendar_parked_in_wheel(calendar, timer, flags)))
+    if (TW_UNLIKELY(!calendar_waits(calendar, timer, flags | TIMER_PARKED)))
         return false;
-    if (!calendar_unpark_later(calendar, timer, deadline, flags))
+    if (TW_LIKELY(deadline >= timer->deadline_))
+        calendar_unpark_later(calendar, timer, deadline);
+    else
         calendar_move(calendar, timer, deadline);
     return true;
 }

@@ -158,9 +158,13 @@ TW_INLINE bool place_first(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns
 {
     struct calendar *calendar = &loop->calendar;
     unsigned slot;
-    if (timer_placed(timer))
-        return calendar_parked_in_wheel(calendar, timer, TIMER_NODE) &&
-               calendar_unpark_later(calendar, timer, when_ns, TIMER_NODE);
+    if (timer_placed(timer)) {
+        if (TW_UNLIKELY(!calendar_waits(calendar, timer, TIMER_NODE | TIMER_PARKED)) ||
+            TW_UNLIKELY(when_ns < timer->deadline_))
+            return false;
+        calendar_unpark_later(calendar, timer, when_ns);
+        return true;
+    }
     if (!calendar_start_in_wheel(calendar, timer, when_ns, TIMER_NODE, &slot))
         return false;
     loop->counts.starts++;
@@ -373,12 +377,16 @@ bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interval_ns)
 
 TW_INLINE bool reschedule_found(tw_loop *loop, struct node *node, uint64_t when_ns)
 {
-    if (!calendar_push_back(&loop->calendar, &node->timer.bare_, when_ns, TIMER_NODE)) {
+    tw_bare_timer *timer = &node->timer.bare_;
+    if (TW_LIKELY(calendar_waits(&loop->calendar, timer, TIMER_NODE) &&
+                  when_ns >= timer->deadline_)) {
+        calendar_move_later(&loop->calendar, timer, when_ns);
+    } else {
         if (!loop_may_change(loop))
             return false;
         loop_look_at_move(loop, when_ns);
-        calendar_move(&loop->calendar, &node->timer.bare_, when_ns);
-        loop_record(loop, TRACE_MOVE, &node->timer.bare_);
+        calendar_move(&loop->calendar, timer, when_ns);
+        loop_record(loop, TRACE_MOVE, timer);
     }
     TW_ASSERT_SOUND(loop);
     return true;

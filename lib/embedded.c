@@ -90,32 +90,11 @@ static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_n
     return 0;
 }
 
-/* Moves a timer that is parked in the wheel closer. */
+/* Starts a timer that is parked in the wheel, for earlier. */
 static TW_NOINLINE int unpark_closer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
     calendar_move(&loop->calendar, timer, when_ns);
     return 0;
-}
-
-/* Starts or moves a timer that has a place, but an active one that moves further out. */
-TW_INLINE int restart(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
-{
-    /* A parked one: the timeout of the next request. */
-    if (TW_UNLIKELY(loop->guarded) || !calendar_parked_in_wheel(&loop->calendar, timer, 0))
-        return move(loop, timer, when_ns, bare);
-    if (!calendar_unpark_later(&loop->calendar, timer, when_ns, 0))
-        return unpark_closer(loop, timer, when_ns);
-    return 0;
-}
-
-static TW_NOINLINE int restart_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
-{
-    return restart(loop, timer, when_ns, false);
-}
-
-static TW_NOINLINE int restart_bare(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
-{
-    return restart(loop, timer, when_ns, true);
 }
 
 static TW_NOINLINE int start_unplaced_timer(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
@@ -131,15 +110,26 @@ static TW_NOINLINE int start_unplaced_bare(tw_loop *loop, tw_bare_timer *timer, 
 TW_INLINE int start_at(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     TW_ASSERT_OWNED(loop);
-    int result;
+    struct calendar *calendar = &loop->calendar;
+    int result = 0;
     /* An active timer that moves further out: an idle timeout is refreshed. */
-    if (calendar_push_back(&loop->calendar, timer, when_ns, 0))
-        result = 0;
-    else if (timer_placed(timer))
-        result = bare ? restart_bare(loop, timer, when_ns) : restart_timer(loop, timer, when_ns);
-    else
+    if (calendar_waits(calendar, timer, 0)) {
+        if (TW_LIKELY(when_ns >= timer->deadline_))
+            calendar_move_later(calendar, timer, when_ns);
+        else
+            result = move(loop, timer, when_ns, bare);
+    } else if (!timer_placed(timer)) {
         result = bare ? start_unplaced_bare(loop, timer, when_ns)
                       : start_unplaced_timer(loop, timer, when_ns);
+    /* A parked one: the timeout of the next request. */
+    } else if (!loop->guarded && calendar_waits(calendar, timer, TIMER_PARKED)) {
+        if (when_ns >= timer->deadline_)
+            calendar_unpark_later(calendar, timer, when_ns);
+        else
+            result = unpark_closer(loop, timer, when_ns);
+    } else {
+        result = move(loop, timer, when_ns, bare);
+    }
     TW_ASSERT_SOUND(loop);
     return result;
 }
