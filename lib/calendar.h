@@ -448,10 +448,9 @@ TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, ui
     if (calendar->ready.count != 1 || calendar->spill)
         return calendar_next_due(calendar, now_ns);
     tw_bare_timer *timer = *queue->head;
-    if (!timer || timer->deadline_ > now_ns)
+    if (!timer || timer->deadline_ > now_ns ||
+        timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)
         return calendar_next_due(calendar, now_ns);
-    /* What is due and ready in such a run comes from a tick that it has opened. */
-    TW_ASSERT(timer->deadline_ >> calendar->tick_shift <= calendar->wheel.cursor);
     if (queue->count > 1 && !chunk_ends_at(queue->head + 1)) {
         queue->head++;
         queue->count--;
