@@ -16,17 +16,18 @@ import bisect
 import math
 
 SLICES = 12
-LINE_BYTES = 64
+RECORD_BYTES = 128    # of a record of plan_probe, of which the curve says how many
 
 
 class Machine:
-    """The curve; `nearer`: as if each cache held so many times as much. Several
-    loops have caches of their own up to `private` lines, and share what is beyond."""
+    """The curve: "touch", or, where others left so much more or less of the caches, as was
+    seen in one of ten readings, "touch_low" or "touch_high". Several loops have caches of
+    their own up to `private` lines, and share what is beyond."""
 
-    def __init__(self, calibration, nearer=1.0, loops=1):
-        self.sizes = [size * nearer for size in calibration["sizes"]]
-        self.costs = calibration["touch"]
-        self.private = calibration["private_lines"] * nearer
+    def __init__(self, calibration, loops=1, curve="touch"):
+        self.sizes = calibration["sizes"]
+        self.costs = calibration[curve]
+        self.private = calibration["private_lines"]
         self.loops = loops
 
     @property
@@ -57,11 +58,12 @@ class Machine:
 
 
 class Footprint:
-    """families: [(lines, touches of each a second)]"""
+    """families: [(lines, touches of each a second, bytes of each)]"""
 
     def __init__(self, machine, families):
         self.machine = machine
-        self.families = [(lines, often) for lines, often in families if lines > 0 and often > 0]
+        self.families = [(lines * size / RECORD_BYTES, often) for lines, often, size in families
+                         if lines > 0 and often > 0]
 
     def lines_in(self, seconds):
         return sum(-lines * math.expm1(-often * seconds) for lines, often in self.families)

@@ -1,12 +1,14 @@
 """The calibration: a machine's costs, measured and kept as JSON.
 
-    {"format": 2, "tickwheel": "0.1.0", "machine": {"Processor": ..., "Date": ...},
-     "sizes": [lines...], "touch": [ns...], "private_lines": lines,
+    {"format": 3, "tickwheel": "0.2.0", "machine": {"Processor": ..., "Date": ...},
+     "sizes": [lines...], "touch": [ns...], "touch_low": [...], "touch_high": [...],
+     "private_lines": lines,
      "tick": ns, "clock": ns, "base_bytes": bytes, "containers": count,
      "costs": {interface: {event: [ns, misses]}, ...},      "error": {"cpu_bar": share, ...}}
 
 `touch` is an event without any timer: the caller's own line, chosen at random
-among so many. What an event takes beside is ns, and so many times what a touch
+among so many; low and high is what one reading in ten lay beyond, since others use the
+last cache, too. What an event takes beside is ns, and so many times what a touch
 takes more than one that misses nothing. `error` is what `bench/plan --verify` found last, of so many `plans`; none: it did
 not, and the others are what is to be expected.
 """
@@ -21,7 +23,7 @@ import statistics
 import model
 from model import INTERFACES
 
-FORMAT = 2
+FORMAT = 3
 HERE = pathlib.Path(__file__).resolve().parent
 SHIPPED = HERE / "default_calibration.json"
 HEADER = HERE.parent.parent / "include" / "tickwheel.h"
@@ -108,10 +110,10 @@ def called(run, name):
 
 def fit_calls(found, misses):
     """What each call takes, and what a run takes more in which there is one: from
-    runs with five of them and runs with one."""
+    runs with fifty of them, with five, and with one."""
     rows, costs = [], []
     for run, miss in zip(found, misses):
-        for name in ("fire", "alone"):
+        for name in ("many", "fire", "alone"):
             runs = run[f"{name}_runs"] / run[f"{name}_fired"]
             rows.append((1, miss, runs, runs * miss))
             costs.append(called(run, name))
@@ -144,15 +146,26 @@ def fit_memory(few, few_bytes, many, many_bytes):
     return round(base), round(containers)
 
 
+def curves(readings):
+    """Of many answers of `plan_probe touch`: the median, and what lies below and above nine
+    in ten of them. Never falling, and none below the one before."""
+    sizes = sorted(map(int, readings[0]))
+    found, least = {}, [0] * len(sizes)
+    for name, share in (("touch_low", 0.1), ("touch", 0.5), ("touch_high", 0.9)):
+        values = [sorted(reading[str(size)] for reading in readings) for size in sizes]
+        curve = rising([each[round(share * (len(each) - 1))] for each in values])
+        least = [max(pair) for pair in zip(curve, least)]
+        found[name] = rounded(least)
+    return {"sizes": sizes} | found
+
+
 def fit(touched, runs, memory, machine, error):
-    """touched: one answer of `plan_probe touch`; runs: {(interface, records): [...]};
+    """touched: the answers of `plan_probe touch`; runs: {(interface, records): [...]};
     memory: what fit_memory found."""
-    sizes = sorted(int(size) for size in touched)
     records = sorted({size for _, size in runs})
     every = [run for found in runs.values() for run in found]
     return {"format": FORMAT, "tickwheel": version(), "machine": machine,
-            "sizes": sizes, "touch": rounded(rising([touched[str(size)] for size in sizes])),
-            "private_lines": private_lines(),
+            **curves(touched), "private_lines": private_lines(),
             "tick": round(statistics.median(run["tick"] for run in every), 2),
             "clock": round(statistics.median(run["clock"] for run in every), 2),
             "base_bytes": memory[0], "containers": memory[1],
@@ -181,8 +194,8 @@ def checked(data):
         sizes = data["sizes"]
         if len(sizes) < 2 or len(set(sizes)) < len(sizes) or sizes[0] < 1:
             raise BadCalibration("it needs two sizes or more, each larger than the last")
-        for name, values in (("sizes", sizes), ("touch", data["touch"])):
-            if not is_table(values, len(sizes), True):
+        for name in ("sizes", "touch", "touch_low", "touch_high"):
+            if not is_table(data[name], len(sizes), True):
                 raise BadCalibration(f"{name} is no table of {len(sizes)} rising numbers")
         for interface in INTERFACES:
             for name in EVENTS:

@@ -22,8 +22,7 @@ RESERVES = {"stop": "tw_reserve_embedded", "park": "tw_reserve_embedded",
 CHUNK_CELLS, CHUNK_BYTES = 31, 256
 EMBEDDED_TIMER_BYTES, HANDLE_BYTES, NODE_BYTES = 40, 8, 64
 NODES_FIRST, NODES_LARGEST = 64, 32768     # slabs double up to the largest
-CELLS_IN_LINE = 8
-UNCERTAIN_CACHE = 1.6   # whoever shares a cache may leave so much more or less of it
+CELLS_IN_LINE, CELLS_BYTES = 8, 64
 PARKED_MARGIN = 1.03    # their number is counted on a sample
 MOST_TIMERS = 1e9       # nothing is told of more
 LOOP_LINES = 24         # of the loop's own, which a run may find in no cache
@@ -112,44 +111,60 @@ def memory(plan, interface, calibration):
 
 # ------------------------------------------------------------------ what is touched
 
-def host_of(rates, each):
-    return rates[each.on] if each.on else None
+def hot(rate):
+    """Of a class with a rate: the lives that are going to be cancelled. Their records and
+    nodes are taken again at once, so that it is always the same ones."""
+    if rate.pushes or rate.each.pushes:
+        return rate.live   # each of them is touched
+    return min(rate.live, rate.begun * rate.each.cancelled * rate.each.after)
 
 
 def families_of(rates, interface):
     """What the timers' world touches, and what the same without timers would:
-    {name of a family: (lines, touches of each a second)}."""
-    timers, without, nodes = {}, {}, []
+    {name of a family: (lines, touches of each a second, bytes of each)}. What of a pool is
+    held until it is due is a family of its own, `.../late`."""
+    timers, without = {}, {}
     for name, rate in rates.items():
         each = rate.each
-        acts = rate.pushes + rate.begun + rate.rate("ends") + rate.rate("fires")
+        acts = rate.pushes + rate.begun + rate.rate("ends")
         seen = rate.rate("visits") + rate.rate("drops") + rate.rate("fires")
-        bare = rate.pushes + rate.begun + rate.rate("ends")
+        touched = acts + rate.rate("fires") + (seen if interface != "handles" else 0)
         if each.count:
-            bare = rate.pushes + 2 * rate.rate("ends")
-        host = each.on or name
-        lines = rates[host].live if each.on or each.count else each.among or rate.live
-        add(timers, host, lines, acts + (seen if interface != "handles" and not each.on else 0))
-        add(without, host, lines, bare)
-        if each.on:
-            add(timers, name, lines, acts + (seen if interface != "handles" else 0))
-        if interface == "handles" and each.count:
-            add(timers, name + "/node", rate.live, acts + seen)
-        elif interface == "handles":
-            nodes.append((rate.live, acts + seen))
-    if nodes:
-        add(timers, "/node", sum(n for n, _ in nodes), sum(acts for _, acts in nodes))
+            add(timers, name, rate.live, touched)
+            add(without, name, rate.live, rate.pushes + 2 * rate.rate("ends"))
+            if interface == "handles":
+                add(timers, name + "/node", rate.live, acts + rate.rate("fires") + seen, NODE_BYTES)
+            continue
+        late = rate.live - hot(rate)
+        if each.on or each.among:
+            host = each.on or name
+            lines = rates[host].live if each.on else each.among
+            add(timers, host, lines, touched if not each.on else acts + rate.rate("fires"))
+            add(without, host, lines, acts)
+            if each.on:
+                add(timers, name, lines, touched)
+        else:
+            add(timers, name, hot(rate), acts)
+            add(timers, name + "/late", late, touched - acts)
+            add(without, name, hot(rate), acts)
+        if interface == "handles":
+            add(timers, "/node", hot(rate), acts, NODE_BYTES)
+            add(timers, "/node/late", late, rate.rate("fires") + seen, NODE_BYTES)
     cells = sum(rate.live + rate.parked for rate in rates.values())
     moves = sum(rate.rate("starts") + rate.rate("visits") + rate.rate("ends")
                 for rate in rates.values())
-    add(timers, "/cells", cells / CELLS_IN_LINE, moves)
+    add(timers, "/cells", cells / CELLS_IN_LINE, moves, CELLS_BYTES)
     return timers, without
 
 
-def add(families, name, lines, touches):
+def add(families, name, lines, touches, size=caches.RECORD_BYTES):
     """touches: of all its lines, a second."""
-    before = families.get(name, (lines, 0))
-    families[name] = (max(1, lines), before[1] + touches / max(1, lines))
+    lines_before, often_before, _ = families.get(name, (0, 0, size))
+    touches += lines_before * often_before
+    if name in ("/node", "/node/late"):       # one pool of them for all classes
+        lines += lines_before
+    lines = max(1, lines, lines_before)
+    families[name] = (lines, touches / lines, size)
 
 
 # ------------------------------------------------------------------------- the cost
@@ -181,6 +196,19 @@ class Costs:
         return self.event("both", min(ours, theirs)) + max(0, ours - theirs)
 
 
+def family_of(costs, rate):
+    """Of the lines that its timers are in."""
+    if costs.interface != "handles":
+        return rate.each.name
+    return rate.each.name + "/node" if rate.each.count else "/node"
+
+
+def late_family(costs, rate):
+    """Of those that live to be due."""
+    family = family_of(costs, rate)
+    return family + "/late" if family + "/late" in costs.families else family
+
+
 def touched(rate, costs, footprint, family_often):
     """The server's own touches of its records, ns a second."""
     each, least = rate.each, costs.least
@@ -193,12 +221,12 @@ def touched(rate, costs, footprint, family_often):
     return pushes + rate.begun * (least + begun) + ends
 
 
-def cost(plan, interface, calibration, nearer=1.0):
+def cost(plan, interface, calibration, curve="touch"):
     """Processor time a second in ns, of all loops, by kind. `records` is what of all
     that the same events would take without any timer."""
     one = plan.one_loop()
     rates = rates_of(one, interface)
-    machine = caches.Machine(calibration, nearer, plan.loops)
+    machine = caches.Machine(calibration, plan.loops, curve)
     costs = Costs(rates, interface, calibration, machine)
     parts = dict.fromkeys(("push", "start", "end", "fire", "visit", "clock", "run"), 0.0)
     records = pollution = 0.0
@@ -209,12 +237,10 @@ def cost(plan, interface, calibration, nearer=1.0):
         without = touched(rate, costs, costs.without, costs.bare[host][1])
         records += without
         pollution += touched(rate, costs, costs.timers, costs.families[host][1]) - without
-        family = name
-        if interface == "handles":
-            family = name + "/node" if each.count else "/node"
+        family, late = family_of(costs, rate), late_family(costs, rate)
         # Embedded in the record, the timer comes with it: no miss of its own.
         own_line = interface != "handles" and not each.on
-        often_miss = costs.miss(family)
+        often_miss, late_miss = costs.miss(family), costs.miss(late)
         end_miss = costs.miss(family, each.after) if each.after else 0
         apart = 0 if own_line else often_miss
         # A node taken again is the one given back last; a guest's line is not.
@@ -232,17 +258,16 @@ def cost(plan, interface, calibration, nearer=1.0):
         if each.on:
             parts["start"] += rate.begun * costs.beside(host, name, math.inf)
             parts["end"] += rate.rate("ends") * costs.beside(host, name, each.after)
-        parts["visit"] += rate.rate("visits") * costs.event("visit", often_miss)
-        parts["visit"] += rate.rate("drops") * costs.event("drop", often_miss)
-        parts["fire"] += rate.rate("fires") * costs.event("fire", often_miss)
+        parts["visit"] += rate.rate("visits") * costs.event("visit", late_miss)
+        parts["visit"] += rate.rate("drops") * costs.event("drop", late_miss)
+        parts["fire"] += rate.rate("fires") * costs.event("fire", late_miss)
         due += rate.rate("fires")
         relative = rate.begun + rate.pushes
         if plan.clock == "start":
             parts["clock"] += relative * calibration["clock"]
     turns = one.wakeups * -math.expm1(-due / one.wakeups)
-    miss = max((costs.miss(n if interface != "handles" else
-                           (n + "/node" if r.each.count else "/node"))
-                for n, r in rates.items() if r.rate("fires") > 0), default=0)
+    miss = max((costs.miss(late_family(costs, r)) for r in rates.values()
+                if r.rate("fires") > 0), default=0)
     parts["run"] = one.wakeups * calibration["tick"] + turns * costs.event("turn", miss)
     parts["records"] = records
     parts["pollution"] = pollution
@@ -302,8 +327,8 @@ def burst(plan, interface, calibration):
 
 # -------------------------------------------------------------------------- the answer
 
-def core_share(plan, interface, calibration, nearer=1.0):
-    return total(cost(plan, interface, calibration, nearer)) / 1e9
+def core_share(plan, interface, calibration):
+    return total(cost(plan, interface, calibration)) / 1e9
 
 
 def largest(fits, measured):
@@ -348,7 +373,7 @@ def answer(plan, interface, calibration, memory_bytes=2**30, core=1.0):
     """Everything that is told of a plan."""
     plans.check(plan)
     parts = cost(plan, interface, calibration)
-    bars = [cost(plan, interface, calibration, UNCERTAIN_CACHE ** way) for way in (1, -1)]
+    bars = [cost(plan, interface, calibration, curve) for curve in ("touch_low", "touch_high")]
     cores = [total(each) / 1e9 for each in (*bars, parts)]
     owns = [own(each) / 1e9 for each in (*bars, parts)]
     at_most = MOST_TIMERS / sum(plans.live(each) for each in plan.classes)

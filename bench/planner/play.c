@@ -80,7 +80,7 @@ static struct {
 static struct random dice, other_dice; /* of the world with timers, and of the one without */
 /* Events so far. */
 struct counts {
-    uint64_t fires, starts, pushes, ends, runs_fired, fired_max, cells_max;
+    uint64_t fires, starts, pushes, ends, runs_fired, fired_max, cells_max, touches;
 };
 static struct counts with_timers, without_timers, *counts = &with_timers;
 
@@ -155,10 +155,14 @@ static void set_live(struct flow *flow, uint32_t id, bool live)
     flow->live_count += live ? 1 : (size_t)-1;
 }
 
+/* To find out what the choosing takes: all events are on one record. */
+static bool choose_only;
+
 /* The server's part of an event on a record with this number. */
 static void touch(struct class *class, uint32_t id)
 {
-    (class->host ? class->host->records : class->records)[id].bytes++;
+    (class->host ? class->host->records : class->records)[choose_only ? 0 : id].bytes++;
+    counts->touches++;
 }
 
 /* Takes a record for a new timer; none: UINT32_MAX. */
@@ -580,7 +584,7 @@ static void time_turns(void)
     }
 }
 
-static uint64_t without_now_ns; /* the other world's time */
+static uint64_t without_now_ns, without_began_ns; /* the other world's time */
 
 static void play_without(size_t steps)
 {
@@ -620,7 +624,7 @@ static double window_ns(bool with, size_t steps)
 }
 
 struct windows {
-    double *with, *own, *without;
+    double *with, *own, *without, *choosing;
     size_t count;
 };
 
@@ -632,6 +636,9 @@ static void time_windows(struct windows *windows)
         double before = window_ns(false, steps);
         double with = window_ns(true, steps);
         double without = (before + window_ns(false, steps)) / 2;
+        choose_only = true;
+        windows->choosing[windows->count] = window_ns(false, steps);
+        choose_only = false;
         windows->with[windows->count] = with;
         windows->without[windows->count] = without;
         windows->own[windows->count] = with - without;
@@ -656,6 +663,7 @@ static void answer_windows(struct windows *windows)
 {
     answer("cpu_share", share_of(windows->with, windows->count, 0.5));
     answer("records_share", share_of(windows->without, windows->count, 0.5));
+    answer("choosing_share", share_of(windows->choosing, windows->count, 0.5));
     answer("timers_share", share_of(windows->own, windows->count, 0.5));
     answer("timers_low", share_of(windows->own, windows->count, 0.25));
     answer("timers_high", share_of(windows->own, windows->count, 0.75));
@@ -690,12 +698,14 @@ static void play_rounds(enum interface interface)
     size_t pairs = (size_t)(plan.pairs * plan.rounds);
     struct windows windows = {.with = allocate(pairs, sizeof(double)),
                               .own = allocate(pairs, sizeof(double)),
-                              .without = allocate(pairs, sizeof(double))};
+                              .without = allocate(pairs, sizeof(double)),
+                              .choosing = allocate(pairs, sizeof(double))};
     tw_stats before = {0}, after = {0};
     double began_s = 0, seconds = 0;
     for (size_t round = 0; round < (size_t)plan.rounds; round++) {
         open_plan(interface);
-        without_now_ns = world.now_ns;
+        without_now_ns = without_began_ns = world.now_ns;
+        without_timers.touches = 0;
         play_steps(true, (size_t)(plan.warm * plan.wakeups));
         time_turns();
         uint64_t cells = with_timers.cells_max;
@@ -710,11 +720,14 @@ static void play_rounds(enum interface interface)
     answer_begin();
     answer_windows(&windows);
     answer_counts(&before, &after, seconds);
+    answer("touches", (double)without_timers.touches * 1e9 /
+                          (double)(without_now_ns - without_began_ns));
     answer_turns();
     answer_end();
     free(windows.with);
     free(windows.own);
     free(windows.without);
+    free(windows.choosing);
 }
 
 int play(enum interface interface, const char *trace)

@@ -285,14 +285,19 @@ static void replay_fired(void *arg)
     fires++;
 }
 
+/* To find out what reading the trace takes: all events are on one record. */
+static bool read_only;
+static uint64_t touches;
+
 static void replay_event(struct record *records, const struct trace_event *event)
 {
-    struct record *record = &records[event->id];
+    struct record *record = &records[read_only ? 0 : event->id];
     if (event->op == TRACE_RUN) {
         world.now_ns = event->deadline_ns;
         world_run(0);
     } else if (event->op == TRACE_START || event->op == TRACE_MOVE) {
         world.now_ns = event->time_ns;
+        touches++;
         record->bytes++;
         if (record->class)
             record_push(record, event->deadline_ns - event->time_ns);
@@ -301,6 +306,7 @@ static void replay_event(struct record *records, const struct trace_event *event
         record->class = 1;
     } else if ((event->op == TRACE_STOP || event->op == TRACE_PARK) && record->class) {
         world.now_ns = event->time_ns;
+        touches++;
         record->bytes++;
         record_end(record);
         record->class = 0;
@@ -318,7 +324,7 @@ static double replay_once(struct record *records, enum interface interface, uint
     size_t at = 0;
     for (; at < trace.count && trace.events[at].time_ns < from_ns; at++)
         replay_event(records, &trace.events[at]);
-    fires = 0;
+    fires = touches = 0;
     uint64_t began_ns = cpu_ns();
     for (; at < trace.count; at++)
         replay_event(records, &trace.events[at]);
@@ -326,6 +332,23 @@ static double replay_once(struct record *records, enum interface interface, uint
     *bytes = (double)world_stats().bytes;
     world_close();
     return took_ns;
+}
+
+/* A trace numbers its timers as they come, so that those that come one after the other
+ * would be neighbours in memory. In a server they are not. */
+static void shuffle_records(void)
+{
+    struct random dice = {1};
+    uint32_t *other = allocate(trace.records, sizeof *other);
+    for (size_t i = 0; i < trace.records; i++) {
+        size_t at = below(&dice, i + 1);
+        other[i] = other[at];
+        other[at] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < trace.count; i++)
+        if (trace.events[i].op != TRACE_RUN)
+            trace.events[i].id = other[trace.events[i].id];
+    free(other);
 }
 
 /* Time begins at a second, as the loop's does. */
@@ -353,12 +376,18 @@ int trace_replay(enum interface interface, const char *path, size_t rounds)
     if (load(path) != 0)
         return 1;
     rebase();
-    double with[64], own[64], bytes = 0, none;
+    shuffle_records();
+    double with[64], own[64], reading[64], bytes = 0, none;
     size_t recorded = 0, count = rounds < 64 ? rounds : 64;
     for (size_t i = 0; i < trace.count; i++)
         recorded += trace.events[i].op == TRACE_FIRE && trace.events[i].time_ns >= trace.from_ns;
     struct record *records = records_make(trace.records);
     replay_once(records, NONE, trace.from_ns, &none);
+    read_only = true;
+    for (size_t i = 0; i < count; i++)
+        reading[i] = replay_once(records, NONE, trace.from_ns, &none);
+    read_only = false;
+    size_t touched = touches;
     for (size_t i = 0; i < count; i++) {
         double before = replay_once(records, NONE, trace.from_ns, &none);
         with[i] = replay_once(records, interface, trace.from_ns, &bytes);
@@ -368,9 +397,12 @@ int trace_replay(enum interface interface, const char *path, size_t rounds)
     }
     qsort(with, count, sizeof *with, by_value);
     qsort(own, count, sizeof *own, by_value);
+    qsort(reading, count, sizeof *reading, by_value);
     double seconds_ns = (double)(trace.end_ns - trace.from_ns);
     answer_begin();
     answer("cpu_share", with[count / 2] / seconds_ns);
+    answer("choosing_share", reading[count / 2] / seconds_ns);
+    answer("touches", (double)touched * 1e9 / seconds_ns);
     answer("timers_share", own[count / 2] / seconds_ns);
     answer("fired", (double)fires);
     answer("recorded", (double)recorded);

@@ -37,6 +37,7 @@ import events  # noqa: E402
 
 FIXED_PATH = pathlib.Path(__file__).resolve().parent / "calibration.json"
 FIXED = calibration.read(FIXED_PATH)
+RECORD = caches.RECORD_BYTES
 SLOT_S = 2**28 / 1e9     # of the wheel's second level
 
 
@@ -155,18 +156,18 @@ class Caches(unittest.TestCase):
 
     def test_lines_met_at_random_cost_what_the_curve_says(self):
         for lines in (2000, 10000, 100000):
-            found = caches.Footprint(self.MACHINE, [(lines, 5)])
+            found = caches.Footprint(self.MACHINE, [(lines, 5, RECORD)])
             self.assertAlmostEqual(found.again(5), self.MACHINE.curve(lines) - 10, 6)
 
     def test_what_else_is_touched_pushes_lines_out(self):
-        alone = caches.Footprint(self.MACHINE, [(5000, 1)]).again(1)
-        beside = caches.Footprint(self.MACHINE, [(5000, 1), (50000, 1)]).again(1)
-        seldom = caches.Footprint(self.MACHINE, [(5000, 1), (50000, 0.001)]).again(1)
+        alone = caches.Footprint(self.MACHINE, [(5000, 1, RECORD)]).again(1)
+        beside = caches.Footprint(self.MACHINE, [(5000, 1, RECORD), (50000, 1, RECORD)]).again(1)
+        seldom = caches.Footprint(self.MACHINE, [(5000, 1, RECORD), (50000, 0.001, RECORD)]).again(1)
         self.assertLess(alone, seldom)
         self.assertLess(seldom, beside)
 
     def test_a_line_touched_a_moment_ago_is_still_there(self):
-        found = caches.Footprint(self.MACHINE, [(100000, 1)])
+        found = caches.Footprint(self.MACHINE, [(100000, 1, RECORD)])
         self.assertAlmostEqual(found.again(1, 1e-4), 0)      # 10 lines ago
         self.assertGreater(found.again(1, 0.5), 40)          # 39,000 lines ago
         self.assertAlmostEqual(found.again(1, 1e9), found.again(1), 6)
@@ -176,9 +177,15 @@ class Caches(unittest.TestCase):
         self.assertAlmostEqual(two.curve(4000), self.MACHINE.curve(4000))   # 8,000 in all: private
         self.assertAlmostEqual(two.curve(50000), self.MACHINE.curve(100000))
 
-    def test_a_larger_cache_is_the_same_curve_further_out(self):
-        self.assertAlmostEqual(caches.Machine(FIXED, nearer=10).curve(100000),
-                               self.MACHINE.curve(10000))
+    def test_lines_of_half_the_size_take_half_the_room(self):
+        records = caches.Footprint(self.MACHINE, [(5000, 1, RECORD)])
+        nodes = caches.Footprint(self.MACHINE, [(10000, 1, RECORD // 2)])
+        self.assertAlmostEqual(records.again(1), nodes.again(1))
+
+    def test_there_is_a_curve_for_less_of_the_caches_and_one_for_more(self):
+        low, high = (caches.Machine(FIXED, curve=name).curve(100000)
+                     for name in ("touch_low", "touch_high"))
+        self.assertEqual((low, self.MACHINE.curve(100000), high), (90, 110, 140))
 
 
 class Counts(unittest.TestCase):
@@ -312,12 +319,13 @@ class Costs(unittest.TestCase):
 
     def test_the_bars_are_wider_where_the_records_straddle_a_cache(self):
         data = copy.deepcopy(FIXED)
-        data |= {"sizes": [1000, 20000, 40000, 1000000], "touch": [10, 10, 110, 110]}
+        data |= {"sizes": [1000, 20000, 40000, 1000000], "touch": [10, 10, 110, 110],
+                 "touch_low": [10, 10, 15, 110], "touch_high": [10, 40, 110, 110]}
 
         def width(count):
             found = model.answer(plan(f"c: count={count} timeout=60s pushed=10s"), "stop", data)
             return found["core_high"] / found["core_low"]
-        self.assertGreater(width(28000), 1.5 * width(5000))
+        self.assertGreater(width(28000), 1.3 * width(5000))
         self.assertGreater(width(28000), 1.2 * width(900000))
 
     def test_a_burst_is_all_timers_of_a_count_at_once(self):
@@ -395,9 +403,10 @@ class Files(unittest.TestCase):
 
     def test_calls_are_told_apart_from_the_runs_they_are_in(self):
         def run(miss, fixed=30, each=0.1, turn=80, first=1):
-            fire, alone = ((fixed + each * miss) + runs * (turn + first * miss)
-                           for runs in (0.2, 0.9))
-            return {"fire_ns": 100 * fire, "fire_fired": 100, "fire_visited": 100, "fire_runs": 20,
+            many, fire, alone = ((fixed + each * miss) + runs * (turn + first * miss)
+                                 for runs in (0.02, 0.2, 0.9))
+            return {"many_ns": 100 * many, "many_fired": 100, "many_visited": 100, "many_runs": 2,
+                    "fire_ns": 100 * fire, "fire_fired": 100, "fire_visited": 100, "fire_runs": 20,
                     "alone_ns": 100 * alone, "alone_fired": 100, "alone_visited": 100,
                     "alone_runs": 90, "visit": 10, "again_ns": 100 * fire + 700,
                     "again_fired": 100}
