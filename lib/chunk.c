@@ -150,9 +150,8 @@ void queue_push_sure(struct chunk_pool *pool, struct queue *queue, tw_bare_timer
 {
     if (chunk_ends_at(queue->tail)) {
         struct chunk *chunk = take_at_hand(pool);
-        if (!chunk) /* growing is unreachable because CHUNK_KEPT are enough */
-            chunk = pool->kept ? chunk_take_kept(pool) : chunk_pool_grow(pool);
-        TW_ASSERT(chunk);
+        if (!chunk)
+            chunk = chunk_take_kept(pool);
         queue_extend(queue, chunk);
     }
     queue_push_hot(queue, timer);

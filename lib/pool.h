@@ -82,7 +82,7 @@ TW_INLINE unsigned pool_slab_of(uint32_t index, uint32_t *at)
         return POOL_GROWING - 1 + (unsigned)(shifted >> POOL_LARGEST_BITS);
     }
     unsigned bits = bits_width(shifted) - 1;
-    *at = (uint32_t)(shifted - ((uint64_t)1 << bits));
+    *at = (uint32_t)(shifted - ((uint64_t)1 << bits)); /* NOLINT: shifted is 64 at least */
     return bits - POOL_FIRST_BITS;
 }
 
