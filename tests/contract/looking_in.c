@@ -276,8 +276,8 @@ static void expect_trimmed(size_t count, size_t stay, size_t slots)
 
 Test(trim, what_stays_is_moved_into_one_block_as_large_as_it_needs)
 {
-    expect_trimmed(MANY / 4, 300, 300);
-    expect_trimmed(MANY / 4, MANY / 16, 3);
+    expect_trimmed(25000, 300, 300);
+    expect_trimmed(25000, 6250, 3);
 }
 
 /* A cancelled call's node keeps its place until that can be moved. */

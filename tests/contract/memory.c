@@ -1,8 +1,6 @@
 /* Promise 10, and what a loop may take: bounds, reserving, and no memory. */
 #include "support.h"
 
-#define MILLION ((size_t)1000000)
-
 static tw_loop *the_loop;
 
 static void count_nothing(void *arg)
@@ -29,18 +27,18 @@ Test(memory, new_loop_with_ten_timers_takes_at_most_64_kib)
 
 Test(memory, embedded_timers_take_48_bytes_each_and_a_mib)
 {
-    tw_timer *timers = malloc(MILLION * sizeof(*timers));
+    tw_timer *timers = malloc(MANY * sizeof(*timers));
     uint64_t chance = 20;
 
     the_loop = loop_new();
-    for (size_t i = 0; i < MILLION; i++) {
+    for (size_t i = 0; i < MANY; i++) {
         tw_timer_init(&timers[i], record, NULL);
         REQUIRE(tw_timer_start_later_ns(the_loop, &timers[i], random_below(&chance, MINUTE)) == 0,
                 "errno %d", errno);
     }
-    cr_log_info("%zu timers take %zu bytes beside their own", MILLION, heap.live_bytes);
-    cr_assert_leq(heap.live_bytes + MILLION * sizeof(*timers), 48 * MILLION + (1 << 20));
-    for (size_t i = 0; i < MILLION; i++) {
+    cr_log_info("%zu timers take %zu bytes beside their own", MANY, heap.live_bytes);
+    cr_assert_leq(heap.live_bytes + MANY * sizeof(*timers), 48 * MANY + (1 << 20));
+    for (size_t i = 0; i < MANY; i++) {
         tw_timer_stop(the_loop, &timers[i]);
     }
     loop_free(the_loop);
@@ -52,12 +50,12 @@ Test(memory, calls_by_handle_take_80_bytes_each)
     uint64_t chance = 21;
 
     the_loop = loop_new();
-    for (size_t i = 0; i < MILLION; i++) {
+    for (size_t i = 0; i < MANY; i++) {
         REQUIRE(tw_call_later_ns(the_loop, random_below(&chance, MINUTE), record, NULL) != 0,
                 "errno %d", errno);
     }
-    cr_log_info("%zu calls take %zu bytes", MILLION, heap.live_bytes);
-    cr_assert_leq(heap.live_bytes, 80 * MILLION + (1 << 20));
+    cr_log_info("%zu calls take %zu bytes", MANY, heap.live_bytes);
+    cr_assert_leq(heap.live_bytes, 80 * MANY + (1 << 20));
     loop_free(the_loop);
 }
 
