@@ -99,20 +99,20 @@ static void lock_allocator(tw_loop *loop)
         (tw_allocator){.alloc = given_alloc, .free = given_free, .allocator_arg = loop};
 }
 
-/* 0, or -1 if an option is out of its range. */
-static int read_options(const tw_options *given, tw_options *out)
+/* false: an option is out of its range. */
+static bool read_options(const tw_options *given, tw_options *out)
 {
     if (options_copy(given, out) != 0)
-        return -1;
+        return false;
     if (out->tick_ns > (uint64_t)1 << 63)
-        return -1;
+        return false;
     if (out->clock_id != TW_CLOCK_MONOTONIC && (out->clock_id != TW_CLOCK_BOOTTIME || out->clock))
-        return -1;
+        return false;
     if (out->missed != TW_MISSED_SKIP && out->missed != TW_MISSED_CATCH_UP)
-        return -1;
+        return false;
     if (out->allocator && (!out->allocator->alloc || !out->allocator->free))
-        return -1;
-    return 0;
+        return false;
+    return true;
 }
 
 /* The shift of the tick, rounded up to a power of two. At least 1, so that no
@@ -133,7 +133,7 @@ static size_t loop_bytes(void)
 tw_loop *tw_loop_new(const tw_options *given)
 {
     tw_options options;
-    if (read_options(given, &options) != 0) {
+    if (!read_options(given, &options)) {
         errno = EINVAL;
         return NULL;
     }
