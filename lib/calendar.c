@@ -411,7 +411,8 @@ TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64
 {
     unsigned n = bucket->count;
     tw_bare_timer **cells = bucket->end - n;
-    if (n > FEW_CELLS || (size_t)(bucket->end - chunk_of(bucket->end - 1)->cells) < n)
+    if (n == 0 || n > FEW_CELLS ||
+        (size_t)(bucket->end - chunk_of(bucket->end - 1)->cells) < n)
         return false;
     for (unsigned i = 0; i < n; i++)
         TW_PREFETCH(cells[i]);

@@ -366,7 +366,11 @@ TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
         calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
         return true;
     }
-    return wheel_closed_until(&calendar->wheel, tick, now_ns); /* time got as far as that */
+    if (!wheel_closed_until(&calendar->wheel, tick, now_ns))
+        return false;
+    if (calendar->next_ns <= now_ns) /* of a timer of this tick that was stopped */
+        calendar_ask_next(calendar);
+    return true; /* time got as far as the tick before */
 }
 
 /* Empty cells that a bounded run passes by among the soon calls. */

@@ -100,6 +100,49 @@ Test(run, tick_stays_closed_until_one_of_its_timers_is_due)
     end();
 }
 
+/* Found by the model test, seed 5194 of geometry 5x2: the loop would have spun. */
+Test(run, closed_tick_does_not_wake_for_what_was_stopped_in_it)
+{
+    begin();
+    tw_run(loop);
+    const uint64_t tick = (now >> 20 << 20) + (20 << 20);
+    tw_timer timer, other;
+    tw_timer_init(&timer, note, "a");
+    tw_timer_init(&other, note, "b");
+    tw_timer_start_at_ns(loop, &timer, tick + 100);
+    tw_timer_start_at_ns(loop, &timer, tick + UINT64_C(60000000000));
+    cr_assert_eq(tw_next_ns(loop), tick + 100); /* as far as its slot knows */
+    tw_timer_start_at_ns(loop, &timer, tick + 120);
+    tw_timer_stop(loop, &timer);
+    tw_timer_start_at_ns(loop, &other, tick + 900);
+    cr_assert_eq(tw_advance(loop, tick + 500), 0u);
+    cr_assert_eq(tw_next_ns(loop), tick + 900);
+    end();
+}
+
+/* All that a tick had may be stopped while it is being opened. */
+Test(run, tick_that_is_being_opened_is_emptied_between_two_runs)
+{
+    enum { MANY = 2 * READY_BATCH };
+    static tw_timer timers[MANY];
+    begin();
+    const uint64_t tick = (now >> 20 << 20) + (20 << 20);
+    for (size_t i = 0; i < MANY; i++) {
+        tw_timer_init(&timers[i], note, "a");
+        tw_timer_start_at_ns(loop, &timers[i], tick + 1 + i % 1000);
+    }
+    tw_advance(loop, tick); /* nothing is due */
+    now = tick + 1;
+    cr_assert_eq(tw_run_max(loop, 1), 0u);
+    cr_assert(loop->calendar.opening);
+    for (size_t i = 0; i < MANY; i++)
+        tw_timer_stop(loop, &timers[i]);
+    now = tick + 2000;
+    cr_assert_eq(tw_run(loop), 0u);
+    cr_assert_not(loop->calendar.opening);
+    end();
+}
+
 Test(run, bounded_run_goes_on_where_it_stopped)
 {
     begin();
