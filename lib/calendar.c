@@ -410,10 +410,10 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
 TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns)
 {
     unsigned n = bucket->count;
-    tw_bare_timer **cells = bucket->end - n;
     if (n == 0 || n > FEW_CELLS ||
         (size_t)(bucket->end - chunk_of(bucket->end - 1)->cells) < n)
         return false;
+    tw_bare_timer **cells = bucket->end - n;
     for (unsigned i = 0; i < n; i++)
         TW_PREFETCH(cells[i]);
     for (unsigned i = 0; i < n; i++) {
