@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Counts calls of malloc, calloc, realloc, posix_memalign, aligned_alloc and
  * memalign, and hands them on to libc by the names under which it keeps them:

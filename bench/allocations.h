@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How often memory is asked for. The benchmark programs define malloc and its
  * relatives themselves (allocations.cpp), as they do clock_gettime; the dynamic

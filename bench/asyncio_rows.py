@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rows for orientation: asyncio_rows.py OUT.json [--filter RE] [--and RE] [--repetitions N]
                                      [--package FOLDER]
                             asyncio_rows.py --list [--filter RE] [--and RE]

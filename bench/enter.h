@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How a contender enters the suite: BENCH_CONTENDER("name", Template). */
 #ifndef TICKWHEEL_BENCH_ENTER_H
 #define TICKWHEEL_BENCH_ENTER_H

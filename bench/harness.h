@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How the benchmark programs use Google Benchmark, all alike. */
 #ifndef TICKWHEEL_BENCH_HARNESS_H
 #define TICKWHEEL_BENCH_HARNESS_H

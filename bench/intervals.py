@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ratios of what was measured in rounds, with the interval that holds 95 in 100.
 
 What is compared was measured in the same round, within seconds: so the ratio is

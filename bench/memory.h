@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The memory that the measured part touches: mapped and touched once for all. */
 #ifndef TICKWHEEL_BENCH_MEMORY_H
 #define TICKWHEEL_BENCH_MEMORY_H

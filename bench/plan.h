@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a workload lays out before a contender begins: the callers' records and,
  * for the limit, what will fire and when.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How far a session of the suite has come, for whoever waits for it, and which
  * benchmarks it can afford to repeat.

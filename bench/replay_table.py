@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table at the end of bench/replay: replay_table.py NAME SUMMARY RESULT.json...
 
 NAME is the trace's, SUMMARY a file with what bench/trace says about it. Reads

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads the JSON files that Google Benchmark writes, for all that reports on them."""
 
 import json

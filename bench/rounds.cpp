@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A round is one window of every contender of a workload at one size, one after the
  * other in random order; then comes the next round, in another order. So what is

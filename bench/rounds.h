@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How contenders are compared: in rounds. */
 #ifndef TICKWHEEL_BENCH_ROUNDS_H
 #define TICKWHEEL_BENCH_ROUNDS_H

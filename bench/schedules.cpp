@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What must fire in each workload, kept for all contenders that come to it.
  *

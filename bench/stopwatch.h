@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The measured parts of one run, and the figures that come of it. Under bench/count
  * they are counted instead of timed. */
 #ifndef TICKWHEEL_BENCH_STOPWATCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The benchmark program: Google Benchmark's own main, with defaults that suit
  * the suite, a memory for what must fire, and a verdict at the end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a contender's file includes: the interface it implements, the clock it
  * runs on, and the macro that enters it. CONTRIBUTING.md takes a stranger

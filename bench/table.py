@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table at the end of bench/run: python3 table.py [--json ALL.json] RESULT.json...
 
 Reads Google Benchmark's JSON files, takes the median of the repetitions, and

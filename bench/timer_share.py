@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What share of http_server's processor time its timers take: see bench/timer_share.
 
 A sample of perf counts for the timers if it lies in a function of the library (or of

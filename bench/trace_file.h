@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trace_file: reads traces of either form, and writes them. docs/TRACES.md
  * describes the forms; lib/trace_format.h has the bytes of the binary one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bench/trace: turns a trace into the other form, or says what is in it. */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The truth: a contender that is run once, untimed, to work out what fires at
  * which step. Every other contender's checksum is held against it, and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A clock that the benchmark moves, and a kernel in which nothing is ever
  * ready, for libraries that ask for them by themselves. While a thread's

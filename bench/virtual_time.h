@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The virtual clock. Every thread has its own; 0 means that it is off and that
  * the system's clocks are passed through, as the harness needs for its own

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For C and C++: the suite and the planner's probe wait alike. */
 #ifndef TICKWHEEL_BENCH_WAIT_FOR_LOADS_H
 #define TICKWHEEL_BENCH_WAIT_FOR_LOADS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The world that a workload plays in: the callers' records with their
  * contender, the virtual clock, and the account of what fired.

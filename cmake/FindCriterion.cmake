@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Finds Criterion, the framework of the tests: the target Criterion::criterion.
 find_path(Criterion_INCLUDE_DIR criterion/criterion.h)
 find_library(Criterion_LIBRARY criterion)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Finds jemalloc, which comes without a CMake package of its own, and makes the
 # target Jemalloc::jemalloc. Installed with tickwheel, whose package uses it too.
 find_path(Jemalloc_INCLUDE_DIR jemalloc/jemalloc.h)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What `cmake --install` lays down: libraries, headers, the CMake package and a
 # pkg-config file for each library. Everything finds its prefix from where it
 # lies, so that an installed tree can be moved.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # How every copy of the library is compiled, and how a library becomes two: a
 # static and a shared one.
 

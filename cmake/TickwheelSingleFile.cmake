@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The library as one file, for those who include or compile it: the target
 # tickwheel_single_file writes tickwheel.c and tickwheel.h into TICKWHEEL_SINGLE_DIR.
 # Without a python3 there is no such target.

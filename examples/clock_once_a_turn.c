@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * clock_once_a_turn: a loop that reads the clock once after each wait, and starts its
  * timers from that. A start by tw_timer_start_later_ns reads the clock: most of what

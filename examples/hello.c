@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hello: the example of asyncio's documentation, driven by a plain poll() loop.
  * Prints 3, 2, 1: the call made soon, then the two timers by deadline.

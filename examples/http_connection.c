@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A connection of http_server: its parser, its output and its four timers. */
 #define _GNU_SOURCE
 #include "http_server.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The pages of http_server that speak of the server itself. */
 #include "http_server.h"
 #include "stats_text.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_server: a small HTTP/1.1 keep-alive server on epoll, one loop per core, with
  * the four timers that production servers give every connection:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_timers: the timers of http_server, behind an interface just wide enough for
  * it, so that one server can be built with different ones and measured. One file

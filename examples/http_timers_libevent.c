@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libevent does not tell when its next timer is due, so it is the one to sleep:
  * the server's epoll descriptor is an event of it, which costs a second system
  * call a turn that the other backends do not make. Its caching of the time is

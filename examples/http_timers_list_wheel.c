@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Ticks of a millisecond. A delay is counted from the clock and rounded up to the
  * next tick, and a tick is run when it has begun: never early. */
 #include "http_timers.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * idle_timeouts: a TCP echo server on epoll, with two timers embedded in every
  * connection.

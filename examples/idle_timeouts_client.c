@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * idle_timeouts_client: proves over real sockets what idle_timeouts promises.
  * It starts the server itself, and opens thousands of connections of four kinds:

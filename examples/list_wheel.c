@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "list_wheel.h"
 
 #define FIRST_SLOTS (1u << LIST_WHEEL_FIRST_BITS)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * list_wheel: the textbook's hierarchical timing wheel of doubly linked lists, for
  * comparison with tickwheel in http_server (build switch HTTP_TIMERS_LIST_WHEEL).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * support: what several examples need that is not about timers: sockets on the
  * loopback interface, the limit on descriptors, and starting a server to test.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads: starting and cancelling a timer of another thread's loop.
  *

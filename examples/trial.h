@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trial: what the integrations with_*.c are put to. A wheel sleeps, with nothing
  * due for an hour, when an event of the other loop starts thousands of timers

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_asio: a Boost.Asio io_context carries a wheel, by tickwheel_asio.hpp.
  *

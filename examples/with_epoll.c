@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_epoll: a wheel in an epoll loop written by hand. The wheel says how long
  * epoll_wait may sleep, and is run after each wake-up: there is nothing to arm.

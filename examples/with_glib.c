@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_glib: a GMainContext carries a wheel, by tickwheel_glib.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_io_uring: an io_uring carries a wheel, by tickwheel_uring.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_libev: a libev loop carries a wheel, by tickwheel_ev.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_libevent: a libevent base carries a wheel, by tickwheel_event.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_libuv: a libuv loop carries a wheel, by tickwheel_uv.h.
  *

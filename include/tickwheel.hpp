@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel: what C++ wants beside tickwheel.h: loops that free themselves, timers
  * that stop themselves, and calls of lambdas.

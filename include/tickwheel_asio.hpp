@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel_asio: a Boost.Asio io_context carries a wheel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel_ev: a libev loop carries a wheel.
  *

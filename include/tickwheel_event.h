@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel_event: a libevent base carries a wheel.
  *

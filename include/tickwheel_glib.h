@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel_glib: a GMainContext carries a wheel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel::jemalloc: loops with a jemalloc arena of their own.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel_uv: a libuv loop carries a wheel.
  *

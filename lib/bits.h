@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bits: single words of bits, and the arithmetic on deadlines.
  *

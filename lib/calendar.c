@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * calendar: moving timers between the wheel and the ready list.
  *

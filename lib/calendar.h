@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * calendar: every timer of a loop, and its way to the moment when it is due.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * call: calls by handle, and contexts.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check: the walk over everything, against every invariant that docs/DESIGN.md
  * numbers. The names in the messages are those numbers.

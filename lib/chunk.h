@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * chunk: cells, the chunks they come in, and the two containers made of them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * embedded: timers that live in the caller's own structs, with a callback each, or
  * bare ones, for a loop whose timers all end in one function.

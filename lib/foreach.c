@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * foreach: showing what is pending, for hosts that have to walk their timers.
  *

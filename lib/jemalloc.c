@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * jemalloc: a loop's memory in a jemalloc arena of its own.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * loop: making a loop and freeing it, its clock, room for its timers, cancelling all of
  * them, and statistics.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * loop: what a tw_loop is made of. The public calls are in
  *     loop.c       making, freeing, the clock, room, statistics

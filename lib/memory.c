@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * memory: malloc where no allocator was given, and the same count of bytes for both.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * memory: the caller's allocator, and the count of what is held from it.
  */

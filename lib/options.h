@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * options: a caller's tw_options, of whatever version it was compiled with.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pool: slabs of nodes, made when they are needed, given back by trimming, made again.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * port: the clock, memory in pages, and what ends a program that broke its promises, for
  * POSIX; port_windows.c has the rest of it for Windows.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * port: what differs between compilers and systems, and nothing else.
  *

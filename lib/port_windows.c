@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * port_windows: memory and the clock where there is no POSIX.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * post: sending, collecting, and waking a loop that sleeps.
  */

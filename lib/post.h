@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * post: calls from other threads, on their way to the loop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * post_block: a thread's block, counted down by the loop that reads what is in it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * post_block: memory for the posts of tw_call_soon_threadsafe.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * probe: static tracepoints, where the system has <sys/sdt.h> (SystemTap's and
  * bpftrace's USDT). A probe that nobody watches is a no-op instruction with its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ready: making runs, merging short ones, and the heap they stand in.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ready: the timers of the open tick, in the order in which they run.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A timer has no room for an id: a hash of its address gives it one, from the
  * first start that is seen to the stop or firing. A parked timer keeps its id.

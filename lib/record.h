@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * record: writes down what happens to a loop's timers, as a trace.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote: the loop's side of calls that other threads start: taking them in, making them,
  * dropping them. remote_call.c is what those threads call.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote: calls with a deadline that other threads start, and cancel.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote_call: what any thread may call: starting a call, cancelling it, and
  * waiting until it has returned. See remote.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote_pool: taking and giving nodes from any thread, and finding one by its handle.
  */

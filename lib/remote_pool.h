@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * remote_pool: the nodes of calls that other threads start.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * runner: tw_run_forever, tw_fd and the thread that owns the loop, on one of the back
  * ends of runner_backend.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * runner_backend: what the runner needs of a system in order to sleep.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * runner_linux: an epoll descriptor with a timerfd and an eventfd in it.
  *

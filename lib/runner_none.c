@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * runner_none: what stands in for the runner, its back ends and the posts in a
  * tickwheel.c with TICKWHEEL_NO_RUNNER (tools/amalgamate). Nothing sleeps, nothing

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * runner_poll: poll and a pipe, for POSIX systems without descriptors that tell
  * time. wait_fd is the end of the pipe that is read, wake_fd the other one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * runner_windows: an event and a waitable timer; and the threads of threads.h.
  *

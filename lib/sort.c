@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sort: insertion for few, one pass of a bucket sort where deadlines are spread, and
  * merging for the rest.

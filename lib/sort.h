@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sort: puts timers in the order in which they run: by deadline, and among equal
  * deadlines by sequence number.

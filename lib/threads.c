@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads: what threads.h asks for, on POSIX threads.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * threads: what the library needs to know of the threads around it, and of forks.
  *

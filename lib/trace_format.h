@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trace_format: the bytes of a recorded trace. docs/TRACES.md describes the
  * format to its users; the recorder and bench/trace write it with what is here,

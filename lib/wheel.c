@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wheel: the rings, and when a slot gives up how much.
  */

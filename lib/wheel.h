@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wheel: where a timer waits, by the tick of its deadline.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Sourced by tests/run and bench/run: makes sure that what they need is there.
 #
 #   . tools/setup.sh

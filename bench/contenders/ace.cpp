@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ACE's timer queues: its wheel and its heap. They are driven as ACE's own templates
  * allow: without a lock, by a functor, and told the time instead of reading it. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Boost.Asio's steady_timer: a binary heap of the io_context's. Cancelling
  * completes the wait with an error, which the handler ignores, as they all do.

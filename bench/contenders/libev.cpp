@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libev's timers: a 4-ary heap that caches the deadlines, over watchers that
  * the caller embeds. Idle timeouts are moved as its manual advises, by
  * ev_timer_again. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libevent's timers: a binary heap of pointers to events that the caller embeds.
  * The base runs without locks, as one loop per thread allows.

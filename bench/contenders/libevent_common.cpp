@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libevent's common timeouts: for a delay that many events share, a queue in
  * order of deadline, so that starting one is an append. They serve workloads in

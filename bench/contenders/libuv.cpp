@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libuv's timers: handles that the caller embeds, in a binary heap
  * linked by pointers; in whole milliseconds. */
 #include <uv.h>

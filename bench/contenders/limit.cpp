@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The limit: what no facility that stores anything can beat. Starting,
  * stopping and re-arming write the timer's own 32-byte record and keep no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The textbook hierarchical timing wheel: doubly linked lists in slots, as in
  * Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987), scheme 7.

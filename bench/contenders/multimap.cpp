@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A balanced tree from the standard library, as many programs use it: a
  * std::multimap from deadline to timer. The record keeps the iterator. */
 #include <map>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A binary heap from the standard library with lazy deletion: what is stopped
  * or moved stays in the heap until it comes to the top, and is told from what
  * is live by its generation. When more than half of the heap is dead, it is

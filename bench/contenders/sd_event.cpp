@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * systemd's event loop: its sources in two heaps, by the earliest and by the latest
  * time of each. A source is made once for each record and then switched on and off,

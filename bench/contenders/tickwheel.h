@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What tickwheel's contenders share: the loop on the virtual clock, and calls
  * by handle, which run on two allocators. */
 #ifndef TICKWHEEL_BENCH_CONTENDERS_TICKWHEEL_H

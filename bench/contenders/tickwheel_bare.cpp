@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel's bare timers: 24 bytes in the caller's struct, and one hook in the loop
  * that finds the struct around the timer. */
 #include "tickwheel.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel's embedded timers: with tw_timer_stop, and with tw_timer_park. */
 #include "tickwheel.h"
 

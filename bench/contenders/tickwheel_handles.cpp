@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel's calls by handle. */
 #include "tickwheel.h"
 

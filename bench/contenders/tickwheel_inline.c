@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The whole library, every function of it static, behind the few functions that the
  * contender tickwheel-inline calls. Compiled for link-time optimisation together with
  * the contender (bench/CMakeLists.txt), so that they end up in the program that uses

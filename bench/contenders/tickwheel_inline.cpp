@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel's embedded timers, the library compiled into the program: see
  * tickwheel_inline.c. */
 #include "tickwheel.h"

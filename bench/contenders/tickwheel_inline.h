@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What tickwheel_inline.c offers to tickwheel_inline.cpp. */
 #ifndef TICKWHEEL_BENCH_CONTENDERS_TICKWHEEL_INLINE_H
 #define TICKWHEEL_BENCH_CONTENDERS_TICKWHEEL_INLINE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel's calls by handle in a jemalloc arena of the loop's own. It is a
  * program by itself, since jemalloc replaces malloc for all that it is linked
  * with. */

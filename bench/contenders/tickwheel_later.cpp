@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What reading the clock adds to a start. tickwheel-later starts its embedded timers
  * by tw_timer_start_later_ns on a loop that reads the system's clock at each start,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command behind bench/count: see there.
 
     python3 bench/counts BUILD [--filter RE] [--record FILE | --check FILE] [--jobs N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one program under callgrind and answers what it counted.
 
 What is counted is exact: instructions, and the cache lines that a model cache

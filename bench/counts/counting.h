@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where counting begins and ends, in a program that bench/count runs under
  * callgrind. Elsewhere, and without valgrind's headers, it does nothing. */
 #ifndef TICKWHEEL_BENCH_COUNTING_H

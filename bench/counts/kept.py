@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The file that counts are kept in, and how two of them compare.
 
 A line each: what was counted, how many operations, instructions and cache lines

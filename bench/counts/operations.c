@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tickwheel's single operations, for bench/count: bench_operations NAME runs one
  * of them many times, counts that and nothing else, and prints how often it ran.

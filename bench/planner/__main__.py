@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a server's timers cost: memory, processor time, the longest turn, and how far that goes."""
 
 import argparse

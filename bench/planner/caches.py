@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What of a cache miss an access pays, from when its line was last touched.
 
 The machine is a curve: what a touch costs when lines are chosen at random among

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What one event costs on this machine: the caller's own line at each size of
  * the server's memory, and what a timer's events add to it. Each is timed next

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The calibration: a machine's costs, measured and kept as JSON.
 
     {"format": 3, "tickwheel": "0.2.0", "machine": {"Processor": ..., "Date": ...},

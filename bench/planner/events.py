@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How often a class's timers are started, moved on, dropped and called: counts alone.
 
 One place in the wheel is followed through the lives of the timers that have it

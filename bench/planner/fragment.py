@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The planner as a piece of the HTML report: what some servers' timers cost on this
 machine, at several sizes, reckoned here. The page itself reckons nothing."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs plan_probe: for the calibration, and for plans and traces played through."""
 
 import gzip

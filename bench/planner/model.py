@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a plan's timers cost: events a second, times what each costs.
 
 How many events there are is counted (events.py), what of a cache miss each pays

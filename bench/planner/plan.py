@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a server's timers are: classes of them, and how the loop is driven.
 
 A class is a number of timers (count=N: connections, jobs, players; when one ends

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* probe: the commands of plan_probe, one file each. */
 #ifndef TICKWHEEL_PLANNER_PROBE_H
 #define TICKWHEEL_PLANNER_PROBE_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The planner's answers as text, and the tables that are published."""
 
 import math

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A recorded server's trace: the classes of timers that are in it, and what it
  * costs to play it again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * world: what plan_probe measures on. A server's memory, a loop on a virtual
  * clock, and the three ways to keep a timer; one loop at a time.

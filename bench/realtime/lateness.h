@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lateness: a loop that drives itself, with `rate` timers that each start again
  * when they fire, a second later in the mean. Delays are drawn from an

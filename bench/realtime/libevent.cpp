@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libevent: events with a timeout, plain and with a timer as precise as it has;
  * posts by event_active, with its locks. */
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libuv: uv_timer, whose unit is the millisecond, and uv_async. */
 #include <mutex>
 #include <uv.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The real-time benchmark program: Google Benchmark's own main, with defaults
  * that suit it, a check of its own measuring, and a verdict at the end.

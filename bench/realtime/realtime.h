@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The real-time part of the suite: loops that drive themselves, on the real
  * clock, with threads that post to them. A program of its own, since the rest of

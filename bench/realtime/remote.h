@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Timers of a loop that another thread starts and cancels, while the loop sleeps:
  *

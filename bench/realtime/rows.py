@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The real-time rows of bench/run's table: posts from other threads, and lateness.
 
 They are kept apart from the rest: there is no limit to compare with, and their

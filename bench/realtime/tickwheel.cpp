@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel: embedded timers in tw_run_forever; posts in both of its ways. */
 #include <tickwheel.h>
 

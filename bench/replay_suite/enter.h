@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Found before the suite's own enter.h when the contenders are compiled for
  * bench/replay: what enters them there is one workload, a trace.

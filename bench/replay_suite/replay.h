@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The workload of bench/replay: a script, step by step. */
 #ifndef TICKWHEEL_BENCH_REPLAY_REPLAY_H
 #define TICKWHEEL_BENCH_REPLAY_REPLAY_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The report on a run of the suite: python3 bench/report RESULT.json... [options]
 
     --html FILE       writes the self-contained page

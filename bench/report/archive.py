@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The published figures of one machine, in one compact file of the repository.
 
 A result file of Google Benchmark's has forty lines a run. Here a figure is a list of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the report says, apart from its form: tables and sentences, which page.py
 writes as HTML and publish.py as Markdown."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the suite measured, as the report needs it.
 
 Reading and medians are table.py's; here are the multiples, the spread, the

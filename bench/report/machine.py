@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Notes in result files what they were measured on: python3 machine.py BUILD RESULT.json...
 
 Run by bench/run right after the suite, on the same machine, so that a report

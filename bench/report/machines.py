@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The machines whose figures are published: one file each in docs/benchmarks/data.
 
 A run that is published becomes the file of its machine. Parts are added up: what an

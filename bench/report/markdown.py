@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Markdown as the published pages have it."""
 
 import textwrap

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/benchmarks: everything, a page a workload, from the figures of all machines."""
 
 import content

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The plots of the report: cost against N, single advances, memory, all comparisons."""
 
 import statistics

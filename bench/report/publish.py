@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """BENCHMARKS.md, the page that is read in five minutes: its generated parts, each
 between two marks, from the figures of all machines.
 

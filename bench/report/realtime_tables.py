@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the report says of the real-time rows: the same figures as bench/run's table."""
 
 from content import Table, kind_of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Drawing with SVG: elements, log and linear scales, markers, labels that do
 not overlap. Colours are left to style sheets: a series has a class, whose
 `color` its strokes and fills take (plot.css)."""

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Netty's hashed wheel: Timers WORKLOAD COUNT prints the operations and their processor
 // ns. A thread of the wheel's own takes starts and cancels from a queue at its next tick:
 // so the time is that of the whole process, until the thread has had them all.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rows for orientation: python3 bench/runtimes OUT.json [--filter RE] [--repetitions N]
                                               --list [--filter RE]
 

@@ -1,3 +1,4 @@
+%% SPDX-License-Identifier: MIT
 %% Erlang's timers: main([Workload, Count]) prints the operations and their processor ns.
 -module(timers).
 -export([main/1]).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Go's runtime timers: timers WORKLOAD COUNT prints the operations and their processor ns.
 package main
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- For wrk: clients of a web server, of whom some are slow and some fall silent.
 --
 --     wrk OPTION... -s clients.lua URL -- THINK SILENT HEADER BODY

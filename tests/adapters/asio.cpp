@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The cases on a Boost.Asio io_context.
 #include "outer.h"
 

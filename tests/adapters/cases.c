@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What every adapter (tickwheel_uv.h and its like) promises, tried on real loops:
  * each case with a wheel that has a tw_fd, and with one that has none because its
  * clock is its own. A wake-up that is lost shows as a test that takes too long. */

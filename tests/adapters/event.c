@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cases on a libevent base. */
 #include "outer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * outer: what the cases ask of an event loop that carries a wheel. Each loop has a
  * file that implements it by the loop's adapter; cases.c is linked to each.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cases on an io_uring. */
 #include "outer.h"
 

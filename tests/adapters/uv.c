@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The cases on a libuv loop. */
 #include "outer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that includes the whole library, and has names of its own that are
  * those of the library's inside. */
 #define TICKWHEEL_STATIC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tools/amalgamate: what it writes compiles everywhere without a warning, exports the
 public functions alone, keeps its inner names to itself, and refuses names used twice.
 
@@ -99,6 +100,10 @@ class Amalgamation(unittest.TestCase):
                    "-pthread", "-o", "program", cwd=self.here)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual(run("./program", cwd=self.here).returncode, 0)
+
+    def test_says_its_licence_once_at_the_top(self):
+        self.assertTrue(self.text.startswith("/* SPDX-License-Identifier: MIT */\n"))
+        self.assertEqual(self.text.count("SPDX-"), 1)
 
     def test_is_made_of_every_source(self):
         parts = re.findall(r"^/\* =+ lib/(\S+) \*/$", self.text, re.MULTILINE)

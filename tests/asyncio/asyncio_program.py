@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One random program on CPython's own asyncio, whose clock is virtual.
 
 A program is not a list of calls: each callback decides, when it runs, what to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs the same random programs on asyncio and on tickwheel, and compares.
 
     compare.py TICKWHEEL_PROGRAM [--first SEED] [--count SEEDS]

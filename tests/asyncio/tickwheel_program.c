@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One random program on tickwheel: the twin of asyncio_program.py, which says
  * how it works. Both must print the same.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests of the benchmark programs: test_bench.py BENCH BUILD SUITE WRONG [JEMALLOC_SUITE]
 
 BUILD is the build folder, SUITE bench_suite, WRONG the same harness with wrong.cpp's contender. What is

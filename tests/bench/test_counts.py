@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests of bench/count: test_counts.py BENCH BUILD RECORDED
 
 Holds tickwheel's own counts against those in the repository, RECORDED: an

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A contender that is right but for one timer, and only in the first run of a
  * program: what a first repetition that fails does to the rest is the harder case. */
 #include <map>

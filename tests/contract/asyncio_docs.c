@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The two programs of asyncio's documentation that the contract quotes. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bad input: each has its documented answer, and changes nothing. */
 #include "support.h"
 

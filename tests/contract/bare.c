@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bare timers: 24 bytes, one hook. */
 #include "support.h"
 

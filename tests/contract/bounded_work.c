@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 9: bounded work, held to the counters of tw_stats.
  *
  * The even share is what a perfectly smooth cascade would move in a tick: for

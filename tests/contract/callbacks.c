@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 11: from inside a callback every call is allowed, but freeing the
  * loop and running it. And promise 12, as far as loops of several threads go. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tw_cancel_all: everything pending is handed to on_drop once, and the loop goes
  * on; on_drop may use the loop meanwhile. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 13: contexts. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Driving the loop: tw_run's answers, tw_advance, tw_next_ns, tw_timeout_ms, slack. */
 #include "support.h"
 

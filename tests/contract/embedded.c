@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 7: timers embedded in the caller's structs. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 8: any delay, near and far, on a clock that the test moves. */
 #include "support.h"
 

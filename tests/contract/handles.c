@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promises 3 and 6: exactly once; cancel; handles that are never mistaken. */
 #include "support.h"
 

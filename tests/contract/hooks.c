@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Hooks that use the loop. In some it is refused with EBUSY: they are called in
  * the midst of something. In the others it works, as from a callback. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A callback that is left by longjmp: the next run finds the loop usable, and it can
  * be freed; and a jump makes no run from inside a callback legal. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promises 19 and 22: memory returns, and what is pending is shown. */
 #include "support.h"
 

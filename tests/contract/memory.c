@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 10, and what a loop may take: bounds, reserving, and no memory. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 21: with options.nested a run from inside a callback is a run like another;
  * the one around it goes on behind it, and nothing runs twice or out of order within
  * either. And options.cached_now. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promises 1, 2 and 14: never early, late only by the caller, and the clock. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 10: only starting a timer can fail for memory, and then nothing has
  * changed. A scenario that uses everything is played again and again: each time
  * another allocation fails, only that one, or it and all later ones. */

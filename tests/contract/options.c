@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every option: its default, its effect, its limits; and sizes of other times. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promises 4 and 5: the order of calls, and no starvation. */
 #include "support.h"
 

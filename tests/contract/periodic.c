@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tw_call_every: no drift, missed times, and its handle. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every field of tw_stats, and tw_stats_get itself. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the contract tests share: a clock that the test moves, a record of what
  * fired, an allocator that counts and can fail, and a ledger, the dumb model

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 15: calls from any thread. Here they all come from one, on the tests' own
  * clock; tests/runner has the threads. */
 #include <inttypes.h>

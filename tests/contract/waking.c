@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 17: nobody is woken for nothing. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Promise 16: windows of time instead of points. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // tickwheel.hpp: lambdas are kept as long as they may run and no longer, loops and
 // timers end with their objects, exceptions pass, and failures are thrown.
 #include <tickwheel.hpp>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The manual pages (tools/man): every public function has one, under its own name, and
 groff and man find nothing to warn of.
 

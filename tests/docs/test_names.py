@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The documents name only what there is: functions and headers of the public interface,
 files, and headings that they link to.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The programs in the manual and in the documents compile as they stand, without a
 warning, and print what they say that they print.
 
@@ -27,7 +28,7 @@ def in_document(path):
 
 def in_header(path):
     """The indented blocks of the opening comment."""
-    comment = path.read_text().split("*/")[0]
+    comment = re.search(r"^/\*\n.*?\*/", path.read_text(), re.M | re.S).group()
     lines = [line[3:] for line in comment.split("\n")]
     for block in re.findall(r"(?:^    .*\n|^\n)+", "\n".join(lines) + "\n", re.M):
         text = "\n".join(line[4:] for line in block.split("\n")).strip("\n") + "\n"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_clients: what http_server's four timers are there for, done to it over real
  * sockets.

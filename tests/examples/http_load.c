@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_load: loads http_server with wrk over loopback for two seconds, and fails
  * if any request was not answered with 200, if a socket had an error, or if the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What http_server answers to requests that are whole, in pieces, many at once,
 wrong, or whose responses nobody reads.
 

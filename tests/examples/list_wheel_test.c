@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* list_wheel, the peer that http_server is compared with, has to be right as well:
  * random starts, moves and stops over every level and beyond the span, each timer
  * run at its very tick; with the seed given, or a fixed one. */

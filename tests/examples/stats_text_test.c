@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats_text: the text made of known figures, line by line. */
 #include "stats_text.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The stack frames of the library's functions, as gcc's -fstack-usage tells them:
 none may be larger than a limit, or of a size that is only known at run time.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The header as C++ sees it: it compiles first in a file, may be included
 // twice, its structs are as large as the library thinks they are, and its
 // functions have C's names.

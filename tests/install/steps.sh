@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # One step of the installation tests: sh steps.sh STEP, as ctest calls it.
 #   TOP  the source tree            WORK      a folder to work in
 #   CC   the C compiler             CFLAGS    its flags

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tickwheel::jemalloc: what jemalloc's own statistics say of a loop's arena. */
 #include <criterion/criterion.h>
 #include <errno.h>

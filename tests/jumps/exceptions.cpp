@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Exceptions that leave callbacks: each is caught by whoever runs the loop, who
 // then finds the loop as after a run that was cut short.
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs the registered tests, each in a process of its own, as Criterion does.
  *
  *     program [PATTERN]     only the tests whose "suite/name" matches, as a shell's pattern */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The bound on a run's work, held against the wheel itself: at every tick, what
  * moves is at most what is due, and four times the even share, and a batch for

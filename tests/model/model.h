@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * model: random programs of timer operations, run by a loop and by a ledger at
  * once; the two must agree after every step.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* splitmix64: a seed gives the same numbers on every machine. */
 #ifndef TICKWHEEL_TESTS_MODEL_RANDOM_H
 #define TICKWHEEL_TESTS_MODEL_RANDOM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * supply: an allocator that can fail, and verifies what is given back.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests of bench/planner: python3 test_planner.py BENCH [PLAN_PROBE] [unittest's options]
 
 The calibration is fixed, and such that costs can be worked out by hand: a touch

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The recorder: what it writes down is what happened. */
 #include <sys/wait.h>
 #include <unistd.h>

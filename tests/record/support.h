@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests of traces share: a loop on a clock that the test moves, a place
  * for a trace in memory, and a random program that is recorded into it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Both forms of traces: there and back, and what is said about damaged ones. */
 #include "support.h"
 

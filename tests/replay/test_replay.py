@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests of bench/replay: python3 test_replay.py BENCH BUILD [unittest's options]
 
 BUILD is a build folder with the benchmarks. Nothing is asked of how long anything

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tests of bench/report: python3 test_report.py BENCH_REPORT [unittest's options]
 
 Each makes a small result file, in the format that the suite writes, whose

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* options.clock_id. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tw_fd in an outer epoll: readable exactly when a run would do something. */
 #define _DEFAULT_SOURCE
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors that cannot be made. */
 #define _GNU_SOURCE
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tw_run_forever and tw_stop on one thread. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A fork while a loop is alive. */
 #define _DEFAULT_SOURCE
 

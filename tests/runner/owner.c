@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Builds with checks stop a program that uses a loop from the wrong thread. */
 #include <poll.h>
 #include <sched.h>

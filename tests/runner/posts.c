@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tw_call_soon_threadsafe and tw_post_send: nothing lost, in order, and no needless wake-ups. */
 #include <semaphore.h>
 #include <stdatomic.h>

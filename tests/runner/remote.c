@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls that other threads start and cancel: each meets one fate, none comes early, and
  * the loop is woken only for what is due before it would wake anyway. */
 #include <semaphore.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signals that arrive while the loop sleeps. */
 #define _DEFAULT_SOURCE
 

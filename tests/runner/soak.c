@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Millions of operations, with threads posting all the while: nothing is lost,
  * nothing is early, and memory is flat at the end. */
 #define _DEFAULT_SOURCE

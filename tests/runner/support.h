@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the runner's tests share. The clock is the real one: the tests assert
  * that nothing is early and how often things happen, never how long they take.

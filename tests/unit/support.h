@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the unit tests share: an allocator that counts and can be told to fail,
  * timers, and an assertion that is cheap in a loop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bits: rounding up, saturation, and the edges of the number types. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* calendar: what stays in place, what happens without memory, and wake-ups that
  * are never late. */
 #include "support.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* check: each kind of damage, done by hand, is told by its number. */
 #include "support.h"
 

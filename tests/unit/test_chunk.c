@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* chunk: buckets and queues over the borders of chunks, and room for them. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A build with TW_HARDENED: a timer that was overwritten while it was active or parked
  * is noticed before anything is written to where it points. */
 #include "support.h"

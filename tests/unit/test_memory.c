@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory: counting what is held; port: what every system must give. */
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE /* for huge_pages.h */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool: handles never repeat, and nodes are found from their index. */
 #include "support.h"
 

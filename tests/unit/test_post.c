@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* post: every call once, and in order for each sender. */
 #include <pthread.h>
 

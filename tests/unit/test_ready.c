@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ready: runs, their merging, and joining those of a burst. */
 #include "support.h"
 

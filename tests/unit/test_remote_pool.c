@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* remote_pool: nodes that any thread takes and gives back, and their handles.
  *
  * What another thread may do at a bad moment is done here by the test itself, between

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run: bounded runs go on where they stopped, and nobody starves. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sort: it agrees with the C library's on every input. */
 #include "support.h"
 

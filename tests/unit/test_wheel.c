@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wheel: slots at every boundary, the ring, and the even cascade. */
 #include "support.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Before each test's own lines: C11's aligned_alloc, which Windows lacks. What it has in
  * its place is not to be given to free, so all memory of the tests is of that kind. */
 #include <malloc.h>

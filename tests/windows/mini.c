@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tests/mini/mini.c for Windows, which has no fork: runs the registered tests, each in a
  * process of its own, in which the program is called again with the test's name.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library on Windows: a program of its own, since the tests' framework needs fork.
  * Ends with 0 if all that it checks holds. */
 #define WIN32_LEAN_AND_MEAN

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program as a user of an installed tickwheel writes it: the installed header
  * and libraries, and nothing of this source tree. It starts some thousands of
  * timers on a clock of its own, cancels a third, and checks that the rest fire

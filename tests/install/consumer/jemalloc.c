@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that uses the installed component jemalloc. */
 #include <tickwheel_jemalloc.h>
 

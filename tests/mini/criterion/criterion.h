@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * As much of Criterion's interface as our tests use, for the two places where
  * Criterion does not run: under the thread sanitizer, whose address space has

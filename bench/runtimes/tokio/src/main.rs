@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tokio's wheel: timers WORKLOAD COUNT prints the operations and their processor ns.
 // A Sleep registers when it is polled first; reset moves it, and dropping it stops it.
 use std::future::Future;
