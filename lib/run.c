@@ -403,16 +403,19 @@ struct run_under_way {
     struct run *run;
 };
 
-static void end_and_rest(struct run_under_way *under_way)
+static void close_and_rest(tw_loop *loop)
 {
-    tw_loop *loop = under_way->loop;
-    if (TW_UNLIKELY(under_way->run->nested)) {
-        end_nested(loop, under_way->run);
-        return;
-    }
     close_run(loop);
     if (TW_UNLIKELY(loop->awaited))
         runner_end(loop);
+}
+
+static void end_and_rest(struct run_under_way *under_way)
+{
+    if (TW_UNLIKELY(under_way->run->nested))
+        end_nested(under_way->loop, under_way->run);
+    else
+        close_and_rest(under_way->loop);
 }
 
 TW_COLD bool loop_settle(tw_loop *loop)
@@ -484,13 +487,13 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
  * calendar.pass_ns is after the reading of the clock, and what could change that
  * resets it. Such a run takes a third of the instructions. */
 
-/* However it is over. */
+/* However it is over. A callback may have called tw_fd. */
 static void close_wheel_run(tw_loop **of)
 {
     tw_loop *loop = *of;
     if (TW_UNLIKELY(loop->run.held != NULL || loop->remote.running != NULL ||
-                    loop->pending_cap != SIZE_MAX)) {
-        close_run(loop);
+                    loop->pending_cap != SIZE_MAX || loop->awaited)) {
+        close_and_rest(loop);
         return;
     }
     loop->context = loop->run.outside;

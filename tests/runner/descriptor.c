@@ -2,6 +2,7 @@
 /* tw_fd in an outer epoll: readable exactly when a run would do something. */
 #define _DEFAULT_SOURCE
 
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -409,7 +410,7 @@ Test(descriptor, is_not_made_readable_by_a_cut_run_when_a_wakeup_is_on_its_way)
     for (size_t i = 0; i < 3; i++)
         tw_call_soon(outer.loop, count, &outer.calls);
     tw_run_max(outer.loop, 2);
-    cr_assert_eq(tw_run(outer.loop), 1); /* it rests, with nothing to do */
+    cr_assert_eq(tw_run(outer.loop), 1); /* it sleeps, with nothing to do */
     cr_assert_eq(post_push(&outer.loop->posts, count, &outer.calls), 1, "it is for us to wake");
     for (size_t i = 0; i < 3; i++)
         tw_call_soon(outer.loop, count, &outer.calls);
@@ -575,6 +576,7 @@ Test(descriptor, a_late_wakeup_is_taken_away_though_the_loop_is_driven_otherwise
 struct asking {
     tw_loop *loop;
     int fd;
+    size_t calls;
 };
 
 static void ask_for_fd(void *arg)
@@ -584,9 +586,31 @@ static void ask_for_fd(void *arg)
     tw_stop(asking->loop);
 }
 
+static void ask_and_start(void *arg)
+{
+    struct asking *asking = arg;
+    asking->fd = tw_fd(asking->loop);
+    tw_call_later_ns(asking->loop, 0, count, &asking->calls);
+}
+
+/* The run that looks at nothing but the wheel, too, sets the alarm when it is over. */
+Test(descriptor, asked_for_inside_a_timers_callback_tells_of_what_is_started_then)
+{
+    struct asking asking = {.loop = loop_new(), .fd = -1};
+    tw_run(asking.loop);
+    tw_call_later_ns(asking.loop, 1, ask_and_start, &asking);
+    while (asking.fd < 0)
+        tw_run(asking.loop);
+    struct pollfd poller = {.fd = asking.fd, .events = POLLIN};
+    cr_assert_eq(poll(&poller, 1, 0), 1);
+    cr_assert_eq(tw_run(asking.loop), 1);
+    cr_assert_eq(asking.calls, 1);
+    loop_free(asking.loop);
+}
+
 Test(descriptor, may_be_asked_for_inside_a_callback)
 {
-    struct asking asking = {loop_new(), -1};
+    struct asking asking = {.loop = loop_new(), .fd = -1};
     tw_call_soon(asking.loop, ask_for_fd, &asking);
     tw_run(asking.loop);
     cr_assert_geq(asking.fd, 0);
