@@ -189,7 +189,7 @@ TW_INLINE bool loop_restarts(const tw_loop *loop, const tw_bare_timer *timer)
 TW_INLINE void loop_look_at_move(tw_loop *loop, uint64_t when_ns)
 {
     if (TW_UNLIKELY(when_ns < loop->alarm_ns))
-        runner_hurry(loop, when_ns);
+        runner_wake_earlier(loop, when_ns);
 }
 
 /* The start of something while the loop is guarded: whether it may be started

@@ -130,11 +130,11 @@ static void fall_asleep(tw_loop *loop)
     post_reader_is(&loop->posts, loop->runner.wake_owed ? POST_WOKEN : POST_ASLEEP);
 }
 
-/* The opposite: the loop will look at the queue before it rests again. woken: the
- * mark of a wake-up has just been taken away. A loop that did not get to rest is
+/* The opposite: the loop will look at the queue before it sleeps again. woken: the
+ * mark of a wake-up has just been taken away. A loop that did not get to sleep is
  * still awake, since nobody else says so: the load spares a busy loop the exchange,
  * 4 ns of 65 a turn. */
-static void rise(tw_loop *loop, bool woken)
+static void mark_awake(tw_loop *loop, bool woken)
 {
     if (post_reader(&loop->posts) == POST_AWAKE)
         return;
@@ -147,7 +147,7 @@ static void rise(tw_loop *loop, bool woken)
 /* Gets ready to sleep. false: there is something to do at once. Calls that other
  * threads start meanwhile may change until when; but if they do so again and again,
  * the loop is better run. */
-static bool rest(tw_loop *loop)
+static bool prepare_to_sleep(tw_loop *loop)
 {
     /* by a race alone: three arrivals in three attempts */
     for (unsigned attempts = 0; attempts < 3; attempts++) {
@@ -161,13 +161,13 @@ static bool rest(tw_loop *loop)
             return false;
         if (!post_has_arrivals(&loop->posts))
             return true;
-        rise(loop, false);
+        mark_awake(loop, false);
     }
     return false;
 }
 
 /* Makes the descriptor readable. */
-static void ring(tw_loop *loop)
+static void make_readable(tw_loop *loop)
 {
     loop_watch_starts(loop, 0);
     if (post_reader_is(&loop->posts, POST_WOKEN) != POST_WOKEN && !loop->runner.wake_owed)
@@ -201,8 +201,8 @@ void runner_begin(tw_loop *loop)
     expect_own_descriptors(runner);
     loop_watch_starts(loop, 0);
     if (runner->driver || stay_awake(loop))
-        return; /* tw_run_forever rests and rises by itself */
-    rise(loop, false);
+        return; /* tw_run_forever goes to sleep and wakes by itself */
+    mark_awake(loop, false);
     /* An outer poller is not to see the mark again. */
     if (runner->wake_owed && backend_wait(&runner->backend, false) > 0)
         runner->wake_owed = false;
@@ -213,20 +213,20 @@ void runner_end(tw_loop *loop)
     struct runner *runner = &loop->runner;
     if (runner->driver || stay_awake(loop))
         return; /* the callbacks that have just run may have forked */
-    if (rest(loop))
+    if (prepare_to_sleep(loop))
         loop_watch_starts(loop, runner->backend.armed_ns);
     else
-        ring(loop);
+        make_readable(loop);
 }
 
-void runner_hurry(tw_loop *loop, uint64_t when_ns)
+void runner_wake_earlier(tw_loop *loop, uint64_t when_ns)
 {
     struct runner *runner = &loop->runner;
     expect_own_descriptors(runner);
     if (stay_awake(loop))
         return;
     if (when_ns <= loop->clock_ns) {
-        ring(loop);
+        make_readable(loop);
         return;
     }
     set_alarm(loop, loop_put_off(loop, when_ns));
@@ -293,11 +293,11 @@ static int sleep_until_due(tw_loop *loop)
     int woken = 0;
     /* Whoever cancels the last call sees that the loop sleeps, or is seen here. */
     /* by a race alone: the last was cancelled since the run */
-    if (rest(loop) && !(runner->ends_empty && is_empty(loop))) {
+    if (prepare_to_sleep(loop) && !(runner->ends_empty && is_empty(loop))) {
         woken = backend_wait(&runner->backend, true);
         runner->wakeups++;
     }
-    rise(loop, woken > 0);
+    mark_awake(loop, woken > 0);
     return woken < 0 ? -1 : 0;
 }
 
@@ -334,7 +334,7 @@ static int run_until(tw_loop *loop, bool ends_empty)
     runner->ends_empty = ends_empty;
     atomic_store(&loop->remote.ends_empty, ends_empty);
     await(driven);
-    rise(loop, false); /* an outer poller may have awaited it until now */
+    mark_awake(loop, false); /* an outer poller may have awaited it until now */
     return drive(loop);
 }
 

@@ -2,10 +2,10 @@
 /*
  * runner: sleeping until something is due.
  *
- *     tw_run_forever   run ─> rest ─> sleep ─> run ...
+ *     tw_run_forever   run ─> prepare to sleep ─> sleep ─> run ...
  *     tw_run_until_empty  the same, as long as anything is pending
- *     tw_fd            run ─> rest, or ring if something is due at once;
- *                      the outer poller sleeps; a start in between that is due
+ *     tw_fd            run ─> prepare to sleep; if something is due at once, the
+ *                      descriptor is made readable; the outer poller sleeps; a start in between that is due
  *                      before the alarm goes off sets the alarm anew
  *
  * The alarm is set anew only when it would go off too late, or has gone off. So
@@ -53,7 +53,7 @@ void runner_end(tw_loop *loop);
 void runner_left(tw_loop *loop);
 
 /* Something was started that is due before loop->alarm_ns. */
-void runner_hurry(tw_loop *loop, uint64_t when_ns);
+void runner_wake_earlier(tw_loop *loop, uint64_t when_ns);
 
 /* Wakes the loop. Any thread that has claimed to do so. */
 void runner_wake(tw_loop *loop);

@@ -42,7 +42,7 @@ void runner_left(tw_loop *loop)
     (void)loop;
 }
 
-void runner_hurry(tw_loop *loop, uint64_t when_ns)
+void runner_wake_earlier(tw_loop *loop, uint64_t when_ns)
 {
     (void)loop, (void)when_ns;
 }

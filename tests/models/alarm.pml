@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * alarm: other threads start calls with a deadline, and wake the loop only if it would
- * sleep past it (post_claim_wake and post.h; rest, fall_asleep and rise of runner.c).
+ * sleep past it (post_claim_wake and post.h; prepare_to_sleep, fall_asleep and mark_awake of runner.c).
  * Time stands still but for the alarm, which may go off once.
  *
  * Promised   while the loop sleeps, no call that it has not seen is due before its
@@ -65,7 +65,7 @@ active [STARTERS] proctype starter() {
 }
 
 active proctype loop() {
-    bool owed = false, woken, rests;
+    bool owed = false, woken, sleeps;
     mtype before;
     byte next_ns = NEVER;
     if
@@ -83,7 +83,7 @@ active proctype loop() {
             arrived = 0;
             earliest_arrived = NEVER
         };
-        /* rest */
+        /* prepare_to_sleep */
 #if BROKEN != 1
         alarm_ns = next_ns;
 #endif
@@ -91,16 +91,16 @@ active proctype loop() {
         :: owed -> reader = WOKEN
         :: else -> reader = ASLEEP
         fi;
-        rests = arrived == 0;
+        sleeps = arrived == 0;
 #if BROKEN == 2
-        rests = true;
+        sleeps = true;
 #endif
 #if BROKEN == 1
         alarm_ns = next_ns;
 #endif
         woken = false;
         if
-        :: rests ->
+        :: sleeps ->
             sleeping = true;
             if
             :: atomic { mark -> mark = false; woken = true; sleeping = false }
@@ -109,7 +109,7 @@ active proctype loop() {
             fi
         :: else
         fi;
-        /* rise */
+        /* mark_awake */
         if
         :: reader != AWAKE ->
             atomic { before = reader; reader = AWAKE };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * descriptor: tw_fd behind an outer poller, which sleeps while it is not readable, and
- * runs the loop when it is (runner_begin, runner_end, ring and runner_hurry of
+ * runs the loop when it is (runner_begin, runner_end, make_readable and runner_wake_earlier of
  * lib/runner.c). Between its runs the loop's thread starts calls that are due at once.
  *
  * Promised   no post and no due call is left while the outer poller sleeps;
@@ -29,7 +29,7 @@ inline backend_wake() {
     atomic { assert(!mark); mark = true }
 }
 
-inline ring() {
+inline make_readable() {
     atomic { before = reader; reader = WOKEN };
     if
     :: before != WOKEN && (!owed || BROKEN == 1) -> backend_wake()
@@ -37,7 +37,7 @@ inline ring() {
     fi
 }
 
-inline rise() {
+inline mark_awake() {
     if
     :: reader != AWAKE ->
         atomic { before = reader; reader = AWAKE };
@@ -83,7 +83,7 @@ active proctype outer() {
        :: spare > 0 -> spare--; idle = 0    /* or its host runs the loop all the same */
        fi;
         /* runner_begin */
-        rise();
+        mark_awake();
         if
         :: owed && BROKEN != 2 ->
             atomic {                        /* backend_wait, which does not sleep */
@@ -107,16 +107,16 @@ active proctype outer() {
         :: soon > 0 -> soon--; due++
         :: skip
         fi;
-ended:  /* runner_end: rest, else ring */
+ended:  /* runner_end: prepare_to_sleep, else make_readable */
         if
-        :: due > 0 -> ring()
+        :: due > 0 -> make_readable()
         :: else ->
             if
             :: owed -> reader = WOKEN
             :: else -> reader = ASLEEP
             fi;
             if
-            :: newest > 0 -> ring()
+            :: newest > 0 -> make_readable()
             :: else
             fi
         fi
@@ -124,7 +124,7 @@ ended:  /* runner_end: rest, else ring */
         soon--;
         due++;
 #if BROKEN != 3
-        ring()                              /* runner_hurry */
+        make_readable()                              /* runner_wake_earlier */
 #endif
     od
 }

@@ -70,7 +70,7 @@ inline do_fork() {
     run poster(CHILD)
 }
 
-inline rise() {
+inline mark_awake() {
     if
     :: reader[me] != AWAKE ->
         atomic { before = reader[me]; reader[me] = AWAKE };
@@ -101,14 +101,14 @@ proctype loop(byte me) {
         skip
     :: else
     fi;
-    rise();
+    mark_awake();
     do
     :: atomic { made[me] = made[me] + newest[me]; newest[me] = 0 };
         if                                  /* a callback forks */
         :: me == PARENT && !forked -> do_fork()
         :: skip
         fi;
-        if                                  /* rest */
+        if                                  /* prepare_to_sleep */
         :: owed[me] -> reader[me] = WOKEN
         :: else -> reader[me] = ASLEEP
         fi;
@@ -126,7 +126,7 @@ proctype loop(byte me) {
             fi
         :: else
         fi;
-        rise()
+        mark_awake()
     od;
     assert(made[me] == to_make[me])
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * waking: posts from other threads, and a loop that sleeps in tw_run_forever
- * (lib/post.h, post.c; rest, rise and sleep_until_due of lib/runner.c).
+ * (lib/post.h, post.c; prepare_to_sleep, mark_awake and sleep_until_due of lib/runner.c).
  *
  * Promised   no post is left while the loop sleeps;
  *            the eventfd is written to only while it has no mark (S1).
@@ -63,7 +63,7 @@ active proctype loop() {
     do
     :: /* the run */
         atomic { made = made + newest; newest = 0 };
-        /* rest */
+        /* prepare_to_sleep */
 #if BROKEN == 1
         nothing = newest == 0;
 #endif
@@ -84,7 +84,7 @@ active proctype loop() {
             fi
         :: else
         fi;
-        /* rise */
+        /* mark_awake */
         if
         :: reader != AWAKE ->
             atomic { before = reader; reader = AWAKE };
