@@ -590,8 +590,8 @@ static struct bucket *open_bucket(struct calendar *calendar)
 
 /* -------------------------------------------------------------------- running */
 
-/* Says until when time can pass with nothing to do. */
-static void look_ahead(struct calendar *calendar)
+/* Says until when time can pass with nothing to do. may_pass: as for calendar_end_run. */
+static void look_ahead(struct calendar *calendar, bool may_pass)
 {
     struct ready *ready = &calendar->ready;
     if (ready->count > 0 && !ready_head(ready))
@@ -599,7 +599,7 @@ static void look_ahead(struct calendar *calendar)
     const tw_bare_timer *timer = ready_head(ready);
     calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
     if ((ready->count > 0 && !timer) || ready->fresh.count > 0 || calendar->soon.count > 0 ||
-        !calendar->may_pass || calendar_cut_short(calendar) || calendar->spill)
+        !may_pass || calendar_cut_short(calendar) || calendar->spill)
         calendar->pass_ns = 0;
 }
 
@@ -651,9 +651,8 @@ void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
     calendar_ask_next(calendar); /* a callback may have asked, and what it saw is over */
     calendar->running = false;
-    calendar->may_pass = may_pass;
     set_still(calendar);
-    look_ahead(calendar);
+    look_ahead(calendar, may_pass);
 }
 
 void calendar_end_wheel_run(struct calendar *calendar)
@@ -665,7 +664,7 @@ void calendar_end_wheel_run(struct calendar *calendar)
         return;
     calendar->pass_ns = BITS_NEVER;
     if (calendar->ready.count > 0)
-        look_ahead(calendar);
+        look_ahead(calendar, true); /* or else this would have been another run */
 }
 
 tw_bare_timer *calendar_skip_soon(struct calendar *calendar, size_t limit)
@@ -1087,6 +1086,7 @@ static tw_bare_timer *drain_wheel(struct calendar *calendar)
             return drain_bucket(calendar, open_bucket(calendar));
         wheel_mark_empty(wheel, wheel_slot_at(0, wheel->cursor));
         calendar->opening = false;
+        set_still(calendar);
     }
     uint32_t levels = wheel->levels;
     if (wheel->next_tick == WHEEL_NEVER)

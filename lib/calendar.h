@@ -82,7 +82,6 @@ struct calendar {
     bool running;           /* there is one: fresh timers must wait */
     bool opening;           /* the open tick's slot still has cells to be sorted */
     bool bare;              /* the loop's own timers are tw_bare_timers */
-    bool may_pass;          /* the last run said so */
 
     uint64_t tick_mask;     /* 2^tick_shift - 1 */
     uint64_t pass_ns;       /* nothing but what is in the wheel is due before this; 0:
@@ -347,7 +346,6 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer);
 TW_INLINE void calendar_stop_passing(struct calendar *calendar)
 {
     calendar->pass_ns = 0;
-    calendar->may_pass = false;
 }
 
 /* Whether there may be more to do than what the wheel and the ready list hold. */

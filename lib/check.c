@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check: the walk over everything, against every invariant that docs/DESIGN.md
- * numbers. The names in the messages are those numbers.
+ * check: the walk over everything, against the invariants that docs/DESIGN.md
+ * numbers, but for those between threads. The names in the messages are those numbers.
  */
 #include "loop.h"
 
@@ -14,6 +14,7 @@ struct walk {
     size_t nodes;           /* active timers that are nodes */
     size_t remotes;         /* and those that are calls of other threads */
     uint64_t earliest;      /* deadline of an active timer, soon calls left aside; else BITS_NEVER */
+    uint64_t sorted;        /* the earliest in a run of the ready list; else BITS_NEVER */
 };
 
 #define CHECK(condition, sentence)                                                                 \
@@ -41,6 +42,8 @@ static const char *check_timer(struct walk *walk, const tw_bare_timer *timer, un
           "T3: an active timer has no callback");
     if (slot != SLOT_SOON && timer->deadline_ < walk->earliest)
         walk->earliest = timer->deadline_;
+    if (slot == SLOT_RUN && timer->deadline_ < walk->sorted)
+        walk->sorted = timer->deadline_;
     if (timer_is_node(timer)) {
         const struct node *node = (const struct node *)(const void *)timer;
         if (remote_owns(node)) {
@@ -249,13 +252,69 @@ static const char *check_counts(const struct walk *walk)
     return NULL;
 }
 
+/* Until when a run may pass, or look at the wheel alone. */
+static const char *check_passing(const struct walk *walk)
+{
+    const tw_loop *loop = walk->loop;
+    const struct calendar *calendar = walk->calendar;
+    if (calendar->pass_ns == 0)
+        return NULL;
+    CHECK(calendar->ready.fresh.count == 0 && calendar->soon.count == 0 && !calendar->spill,
+          "F4: a run would pass by what is not in the wheel");
+    CHECK(!loop->soon_cut && !loop->awaited && !loop->recorder &&
+              !loop->remote.arrived && !loop->posts.turning && !loop->closing,
+          "F4: a run would pass by what is to be looked at");
+    CHECK(!loop->running || calendar->pass_ns == CALENDAR_ONLY_WHEEL,
+          "F4: a run passes while another is under way");
+    CHECK(loop->running || (calendar->pass_ns <= walk->sorted && !calendar_cut_short(calendar)),
+          "F4: a run would pass by what is ready");
+    return NULL;
+}
+
+/* Each flag and cache is what it stands for: the table of flags in docs/DESIGN.md. */
+static const char *check_flags(const struct walk *walk)
+{
+    const tw_loop *loop = walk->loop;
+    const struct calendar *calendar = walk->calendar;
+    const struct runner *runner = &loop->runner;
+    unsigned fast = loop->recorder ? CALENDAR_NO_STATE : calendar->tag + 1;
+    bool still = !loop->running && !calendar->opening;
+    CHECK(calendar->running == loop->running, "F1: loop and calendar differ over whether a run is under way");
+    CHECK(calendar->fast_state == fast, "F2: the short cuts do not follow the recorder");
+    CHECK(calendar->still_state == (still ? fast : CALENDAR_NO_STATE),
+          "F3: refreshes take a short cut while time does not stand still, or none while it does");
+    CHECK(loop->guarded == loop_must_guard(loop), "F5: starts are not looked at, or for nothing");
+    CHECK(loop->awaited == (runner->driver != NULL || runner->fd_given),
+          "F6: nobody sleeps between the runs, or is not told when they are over");
+    CHECK(loop->alarm_ns == 0 ||
+              (loop->awaited && !loop->running && loop->alarm_ns == runner->backend.armed_ns),
+          "F7: starts are compared with an alarm that is not set");
+    CHECK(runner->ends_empty == atomic_load(&loop->remote.ends_empty),
+          "F8: other threads are told otherwise whether the loop ends when it is empty");
+    CHECK(!loop->closing || (loop->dropping && loop->posts.closed),
+          "F9: a loop that is freed is open to runs or posts");
+    return check_passing(walk);
+}
+
+/* S2, of a loop that sleeps between two runs, and that no other thread has woken. */
+static const char *check_alarm(const struct walk *walk)
+{
+    const tw_loop *loop = walk->loop;
+    uint64_t latest = bits_add_saturated(walk->earliest, loop->slack_ns);
+    CHECK(loop->alarm_ns == 0 || post_reader(&loop->posts) != POST_ASLEEP ||
+              loop->alarm_ns <= latest,
+          "S2: the alarm would go off after the earliest deadline");
+    return NULL;
+}
+
 const char *tw_check(const tw_loop *loop)
 {
     if (!loop)
         return "there is no loop";
     if (loop->locked)
         return "a hook is under way that must not use the loop: it cannot be told";
-    struct walk walk = {.loop = loop, .calendar = &loop->calendar, .earliest = BITS_NEVER};
+    struct walk walk = {.loop = loop, .calendar = &loop->calendar, .earliest = BITS_NEVER,
+                        .sorted = BITS_NEVER};
     const char *broken = check_wheel(&walk);
     if (!broken)
         broken = check_soon(&walk);
@@ -267,7 +326,11 @@ const char *tw_check(const tw_loop *loop)
         broken = check_chunks(&walk);
     if (!broken)
         broken = check_pool(&walk);
-    return broken ? broken : check_counts(&walk);
+    if (!broken)
+        broken = check_counts(&walk);
+    if (!broken)
+        broken = check_flags(&walk);
+    return broken ? broken : check_alarm(&walk);
 }
 
 #if TW_CHECKED >= 3

@@ -61,7 +61,6 @@ void loop_lock(tw_loop *loop)
     if (loop->locked++ > 0)
         return;
     loop->unlocked_pass_ns = loop->calendar.pass_ns;
-    loop->unlocked_may_pass = loop->calendar.may_pass;
     loop_set_short_cuts(loop);
 }
 
@@ -72,7 +71,6 @@ void loop_unlock(tw_loop *loop)
         return;
     loop_set_short_cuts(loop);
     loop->calendar.pass_ns = loop->unlocked_pass_ns;
-    loop->calendar.may_pass = loop->unlocked_may_pass;
 }
 
 static void *given_alloc(void *arg, size_t bytes, size_t alignment)

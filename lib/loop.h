@@ -95,8 +95,7 @@ struct tw_loop {
     int record_error;               /* the errno that ended a recording; 0: none did */
     uint64_t (*given_clock)(void *clock_arg); /* options.clock and its argument */
     void *given_clock_arg;
-    uint64_t unlocked_pass_ns;      /* calendar.pass_ns and .may_pass from before loop_lock */
-    bool unlocked_may_pass;
+    uint64_t unlocked_pass_ns;      /* calendar.pass_ns from before loop_lock */
     tw_allocator allocator;         /* memory's, without the lock that we put around it */
     struct memory memory;
 };
@@ -128,6 +127,13 @@ TW_INLINE uint64_t loop_now_for_starts(tw_loop *loop)
     return TW_UNLIKELY(loop->cached_now) ? loop->clock_ns : loop_read_clock(loop);
 }
 
+/* Whether starts must be looked at, for whatever reason. */
+TW_INLINE bool loop_must_guard(const tw_loop *loop)
+{
+    return loop->alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder ||
+           loop->closing || loop->locked;
+}
+
 /* From now on what is due before alarm_ns is told to the runner; 0: nothing is.
  * Moves compare with alarm_ns. Starts, the hot path, do not: the flag that the
  * cap on pending timers needs anyway sends them to loop_look_at_start, and, if
@@ -135,9 +141,7 @@ TW_INLINE uint64_t loop_now_for_starts(tw_loop *loop)
 TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
     loop->alarm_ns = alarm_ns;
-    loop->guarded =
-        alarm_ns != 0 || loop->pending_cap != SIZE_MAX || loop->recorder || loop->closing ||
-        loop->locked;
+    loop->guarded = loop_must_guard(loop);
 }
 
 /* While a hook is under way that is called where the loop cannot change, or must

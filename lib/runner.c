@@ -53,9 +53,9 @@ void runner_check_owner(const tw_loop *loop)
 {
     const void *before = owner(loop);
     if (before && before != threads_current())
-        tw_misuse("a loop is used by another thread than the one that runs it; only "
-                  "tw_post_send, tw_cancel_and_wait and what ends in _threadsafe may be called "
-                  "from other threads, and tw_loop_adopt by a thread that takes the loop over");
+        tw_misuse("a loop is used by another thread than the one that runs it; only tw_post_send, "
+                  "tw_cancel_and_wait and what has _threadsafe in its name may be called from "
+                  "other threads, and tw_loop_adopt by a thread that takes the loop over");
 }
 
 /* ------------------------------------------------------------- the descriptors */
@@ -84,8 +84,10 @@ static int open_backend(tw_loop *loop)
     struct backend fresh;
     if (threads_watch_forks() != 0 || backend_open(&fresh, runner->clock_id) != 0)
         return -1;
-    if (!is_driven(runner))
+    if (!is_driven(runner)) {
         runner->driver = NULL;
+        loop->awaited = runner->fd_given;
+    }
     runner_free(loop); /* closes this process's half of what was shared */
     runner->backend = fresh;
     runner->open = true;

@@ -461,6 +461,131 @@ Test(check, X6_wrong_count_of_calls_of_other_threads)
     EXPECT("X6");
 }
 
+/* A loop that has run and has nothing to do before a timer that is sorted already. */
+static void begin_passing(void)
+{
+    begin();
+    tw_cancel_all(loop);
+    tw_timer_start_at_ns(loop, &timers[0], now + 3 * 1024 + 500);
+    tw_call_at_ns(loop, now + 3 * 1024, nothing, NULL);
+    now += 3 * 1024;
+    cr_assert_eq(tw_run(loop), 1);
+    cr_assert_eq(timer_slot(&timers[0].bare_), (unsigned)SLOT_RUN);
+    cr_assert_eq(calendar->pass_ns, now + 500);
+    cr_assert_null(tw_check(loop));
+}
+
+Test(check, F1_calendar_and_loop_that_differ_over_a_run)
+{
+    begin();
+    calendar->running = true;
+    EXPECT("F1");
+}
+
+Test(check, F2_short_cuts_that_pass_by_the_recorder)
+{
+    begin();
+    calendar->fast_state = CALENDAR_NO_STATE;
+    EXPECT("F2");
+}
+
+Test(check, F3_time_that_stands_still_or_does_not)
+{
+    begin();
+    calendar->still_state = CALENDAR_NO_STATE;
+    EXPECT("F3");
+    calendar->still_state = calendar->fast_state;
+    cr_assert_null(tw_check(loop));
+    loop->running = calendar->running = true;
+    EXPECT("F3");
+}
+
+Test(check, F4_run_that_would_pass_by_what_is_not_in_the_wheel)
+{
+    begin();
+    calendar->pass_ns = now;
+    EXPECT("F4");
+}
+
+Test(check, F4_run_that_would_pass_by_what_is_ready)
+{
+    begin_passing();
+    calendar->pass_ns++;
+    EXPECT("F4");
+}
+
+Test(check, F4_run_that_would_pass_by_what_was_cut_short)
+{
+    begin_passing();
+    calendar->budget = 0;
+    EXPECT("F4");
+}
+
+Test(check, F4_run_that_would_pass_by_the_rest_of_the_soon_calls)
+{
+    begin_passing();
+    loop->soon_cut = true;
+    EXPECT("F4");
+}
+
+Test(check, F4_run_that_passes_inside_a_run)
+{
+    begin_passing();
+    loop->running = calendar->running = true;
+    calendar->still_state = CALENDAR_NO_STATE;
+    EXPECT("F4");
+}
+
+Test(check, F5_starts_that_are_not_looked_at_or_for_nothing)
+{
+    begin();
+    loop->guarded = true;
+    EXPECT("F5");
+    loop->guarded = false;
+    loop->pending_cap = 1000;
+    EXPECT("F5");
+}
+
+Test(check, F6_poller_that_is_not_told_when_a_run_is_over)
+{
+    begin();
+    loop->runner.fd_given = true;
+    EXPECT("F6");
+}
+
+Test(check, F7_alarm_that_is_not_set)
+{
+    begin();
+    loop_watch_starts(loop, now + 1);
+    EXPECT("F7");
+}
+
+Test(check, F8_other_threads_that_are_told_otherwise)
+{
+    begin();
+    atomic_store(&loop->remote.ends_empty, true);
+    EXPECT("F8");
+}
+
+Test(check, F9_freed_loop_that_is_open_to_posts)
+{
+    begin();
+    loop->closing = true;
+    loop_watch_starts(loop, 0);
+    EXPECT("F9");
+}
+
+Test(check, S2_alarm_after_the_earliest_deadline)
+{
+    begin();
+    loop->awaited = loop->runner.fd_given = true;
+    loop->runner.backend.armed_ns = now + 1;
+    loop_watch_starts(loop, now + 1); /* timer 30 is due now */
+    cr_assert_null(tw_check(loop), "it is awake");
+    (void)post_reader_is(&loop->posts, POST_ASLEEP);
+    EXPECT("S2");
+}
+
 Test(check, locked_loop_cannot_be_told)
 {
     begin();
