@@ -55,7 +55,7 @@ struct Schedule {
     uint64_t operations = 0;   /* that the measured time is divided by */
     uint64_t fired = 0, checksum = 0;
     size_t due_max = 0;    /* the most that fire in one step */
-    double even_share = 0; /* see truth.h */
+    double even_share = 0; /* see oracle.h */
 };
 
 struct Plan {

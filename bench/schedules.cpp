@@ -6,7 +6,7 @@
  * programs. So what all contenders but the limit need of it, which is a few
  * numbers, goes into a file that the next program finds:
  *
- *     TICKWHEEL_BENCH_TRUTHS=FILE    read, and appended to; of one session
+ *     TICKWHEEL_BENCH_SCHEDULES=FILE    read, and appended to; of one session
  */
 #include <cinttypes>
 #include <cstdio>
@@ -14,7 +14,7 @@
 #include <memory>
 #include <mutex>
 
-#include "enter.h"
+#include "register.h"
 
 namespace bench
 {
@@ -26,37 +26,37 @@ using Key = std::pair<std::string, size_t>;
 
 std::mutex mutex; /* of all that follows */
 
-const char *file_of_truths()
+const char *file_of_schedules()
 {
-    return environment("TICKWHEEL_BENCH_TRUTHS");
+    return environment("TICKWHEEL_BENCH_SCHEDULES");
 }
 
 /* One line each: workload timers operations fired checksum due_max even_share */
-std::map<Key, Schedule> read_truths()
+std::map<Key, Schedule> read_schedules()
 {
-    std::map<Key, Schedule> truths;
-    FILE *file = file_of_truths() != nullptr ? fopen(file_of_truths(), "r") : nullptr;
+    std::map<Key, Schedule> schedules;
+    FILE *file = file_of_schedules() != nullptr ? fopen(file_of_schedules(), "r") : nullptr;
     if (file == nullptr)
-        return truths;
+        return schedules;
     char workload[32];
     size_t timers;
     Schedule read = {};
     while (fscanf(file, "%31s %zu %" SCNu64 " %" SCNu64 " %" SCNu64 " %zu %lf", workload, &timers,
                   &read.operations, &read.fired, &read.checksum, &read.due_max,
                   &read.even_share) == 7)
-        truths[{workload, timers}] = read;
+        schedules[{workload, timers}] = read;
     fclose(file);
-    return truths;
+    return schedules;
 }
 
-void append_truth(const Key &key, const Schedule &truth)
+void append_schedule(const Key &key, const Schedule &schedule)
 {
-    FILE *file = file_of_truths() != nullptr ? fopen(file_of_truths(), "a") : nullptr;
+    FILE *file = file_of_schedules() != nullptr ? fopen(file_of_schedules(), "a") : nullptr;
     if (file == nullptr)
         return;
     fprintf(file, "%s %zu %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %.17g\n", key.first.c_str(),
-            key.second, truth.operations, truth.fired, truth.checksum, truth.due_max,
-            truth.even_share);
+            key.second, schedule.operations, schedule.fired, schedule.checksum, schedule.due_max,
+            schedule.even_share);
     fclose(file);
 }
 
@@ -71,18 +71,18 @@ std::string without_mode(const std::string &workload)
 const Schedule &schedule_of(const std::string &workload, size_t timers, bool whole,
                             const std::function<void(Schedule &)> &record)
 {
-    static const std::map<Key, Schedule> truths = read_truths();
+    static const std::map<Key, Schedule> given = read_schedules();
     static std::map<Key, std::unique_ptr<Schedule>> schedules;
     const Key key = {without_mode(workload), timers};
     std::lock_guard<std::mutex> lock(mutex);
-    auto known = truths.find(key);
-    if (known != truths.end() && !whole)
+    auto known = given.find(key);
+    if (known != given.end() && !whole)
         return known->second;
     auto &schedule = schedules[key];
     if (schedule == nullptr) {
         schedule = std::make_unique<Schedule>();
         record(*schedule);
-        append_truth(key, *schedule);
+        append_schedule(key, *schedule);
     }
     return *schedule;
 }

@@ -158,8 +158,8 @@ class Samples
 struct Setting {
     size_t timers;
     int thread;
-    const struct Schedule *schedule; /* what must fire; NULL for the truth itself */
-    struct Schedule *recording;      /* for the truth alone */
+    const struct Schedule *schedule; /* what must fire; NULL for the oracle itself */
+    struct Schedule *recording;      /* for the oracle alone */
 };
 
 struct Figures {

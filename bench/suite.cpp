@@ -4,7 +4,7 @@
  * the suite, a memory for what must fire, and a verdict at the end.
  *
  * Environment:
- *     TICKWHEEL_BENCH_HUGE=1    enter 10^8 timers too
+ *     TICKWHEEL_BENCH_HUGE=1    register 10^8 timers too
  * and what progress.h lists.
  */
 #include <algorithm>
@@ -16,7 +16,7 @@
 #include <pthread.h>
 #include <random>
 
-#include "enter.h"
+#include "register.h"
 #include "harness.h"
 #include "rounds.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a contender's file includes: the interface it implements, the clock it
- * runs on, and the macro that enters it. CONTRIBUTING.md takes a stranger
+ * runs on, and the macro that registers it. CONTRIBUTING.md takes a stranger
  * through it; contenders/list_wheel.cpp is the commented example.
  *
  * A contender is a class template over the function to call when a timer

@@ -281,7 +281,7 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     {
         return reinterpret_cast<Record *>(&connection)->nodes[timer];
     }
-    /* Whether what fired is what had to; or, for the truth, notes what had to. */
+    /* Whether what fired is what had to; or, for the oracle, notes what had to. */
     void judge()
     {
         if (setting_.recording != nullptr) {

@@ -14,7 +14,7 @@
 #include <ace/Timer_Heap_T.h>
 #include <ace/Timer_Wheel_T.h>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

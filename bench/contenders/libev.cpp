@@ -4,7 +4,7 @@
  * ev_timer_again. */
 #include <ev.h>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

@@ -7,7 +7,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

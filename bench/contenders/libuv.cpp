@@ -3,7 +3,7 @@
  * linked by pointers; in whole milliseconds. */
 #include <uv.h>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

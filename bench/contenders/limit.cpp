@@ -5,7 +5,7 @@
  * order. What fires, and in which order, was worked out beforehand; it visits
  * those records, prefetching well ahead, and calls their callbacks.
  */
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

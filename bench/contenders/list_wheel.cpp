@@ -8,7 +8,7 @@
  * When the hand of a level comes round, the next slot of the level above is
  * emptied into it, all at once.
  */
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

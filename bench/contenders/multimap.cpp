@@ -3,7 +3,7 @@
  * std::multimap from deadline to timer. The record keeps the iterator. */
 #include <map>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

@@ -7,7 +7,7 @@
 #include <queue>
 #include <vector>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

@@ -9,7 +9,7 @@
  */
 #include <systemd/sd-event.h>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

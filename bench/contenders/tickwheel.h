@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <tickwheel.h>
 
-#include "enter.h"
+#include "register.h"
 
 namespace bench
 {

@@ -49,10 +49,10 @@ class Suite:
         self.folder = folder
 
     def environment(self, workload="none", timers=0):
-        """A file of truths for each case: what is read of it lies in the same memory that is
+        """A file of schedules for each case: what is read of it lies in the same memory that is
         counted, and must be the same whatever else is counted."""
         return {"TICKWHEEL_BENCH_COUNT": "1",
-                "TICKWHEEL_BENCH_TRUTHS": f"{self.folder}/{workload}-{timers}"}
+                "TICKWHEEL_BENCH_SCHEDULES": f"{self.folder}/{workload}-{timers}"}
 
     def jobs(self):
         listed = self.run_plainly("--benchmark_list_tests",

@@ -203,10 +203,10 @@ template <class Loop> class LatenessRun
     size_t twice_ = 0;
 };
 
-template <class Loop> bool enter_lateness(const std::string &contender)
+template <class Loop> bool register_lateness(const std::string &contender)
 {
     for (size_t rate : {1000, 10000, 100000}) {
-        enter("lateness/" + contender + "/" + std::to_string(rate),
+        register_benchmark("lateness/" + contender + "/" + std::to_string(rate),
               [rate] { return LatenessRun<Loop>(rate).run(); });
     }
     return true;

@@ -122,10 +122,10 @@ template <int FLAGS, bool THREADS> struct EventLoop {
     EventCall posted_ = {};
 };
 
-const bool entered =
-    realtime::enter_lateness<EventLoop<0, false>>("libevent") &&
-    realtime::enter_lateness<EventLoop<EVENT_BASE_FLAG_PRECISE_TIMER, false>>("libevent-precise") &&
-    realtime::enter_posts<EventLoop<0, true>>("libevent") &&
-    realtime::enter_remote<EventLoop<0, true>>("libevent");
+const bool registered =
+    realtime::register_lateness<EventLoop<0, false>>("libevent") &&
+    realtime::register_lateness<EventLoop<EVENT_BASE_FLAG_PRECISE_TIMER, false>>("libevent-precise") &&
+    realtime::register_posts<EventLoop<0, true>>("libevent") &&
+    realtime::register_remote<EventLoop<0, true>>("libevent");
 
 } // namespace

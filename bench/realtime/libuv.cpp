@@ -164,8 +164,8 @@ struct UvLoop {
     void *posted_arg_ = nullptr;
 };
 
-const bool entered =
-    realtime::enter_lateness<UvLoop>("libuv") && realtime::enter_posts<UvLoop>("libuv") &&
-    realtime::enter_remote<UvLoop>("libuv");
+const bool registered =
+    realtime::register_lateness<UvLoop>("libuv") && realtime::register_posts<UvLoop>("libuv") &&
+    realtime::register_remote<UvLoop>("libuv");
 
 } // namespace

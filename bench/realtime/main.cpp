@@ -88,15 +88,16 @@ uint64_t duration_ns()
     return chosen > 0 ? static_cast<uint64_t>(chosen * SECOND) : SECOND;
 }
 
-void enter(const std::string &name, const std::function<Outcome()> &run, int repetitions)
+void register_benchmark(const std::string &name, const std::function<Outcome()> &run,
+                        int repetitions)
 {
-    auto *entered =
+    auto *registered =
         benchmark::RegisterBenchmark(name.c_str(), [name, run](benchmark::State &state) {
             for (auto _ : state)
                 report(state, name, run());
         });
     if (repetitions > 0)
-        entered->Repetitions(repetitions);
+        registered->Repetitions(repetitions);
 }
 
 } // namespace realtime

@@ -259,14 +259,14 @@ template <class Loop> class PostRun
  * seconds, and moves these figures by half. So it falls on all libraries alike. */
 constexpr int POST_REPETITIONS = 15;
 
-template <class Loop> bool enter_posts(const std::string &contender)
+template <class Loop> bool register_posts(const std::string &contender)
 {
     auto wakeup = [] { return PostRun<Loop>(false).one_by_one(500); };
     auto post = [] { return PostRun<Loop>(true).one_by_one(5000); };
     auto burst = [] { return PostRun<Loop>(true).burst(50000); };
-    enter("wakeup/" + contender + "/500", wakeup, POST_REPETITIONS);
-    enter("post/" + contender + "/5000", post, POST_REPETITIONS);
-    enter("burst/" + contender + "/50000", burst, POST_REPETITIONS);
+    register_benchmark("wakeup/" + contender + "/500", wakeup, POST_REPETITIONS);
+    register_benchmark("post/" + contender + "/5000", post, POST_REPETITIONS);
+    register_benchmark("burst/" + contender + "/50000", burst, POST_REPETITIONS);
     return true;
 }
 

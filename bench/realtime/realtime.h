@@ -107,7 +107,8 @@ struct Outcome {
 
 /* Enters a benchmark, called kind/contender/size.
  * repetitions: 0 for as many as the command line says. */
-void enter(const std::string &name, const std::function<Outcome()> &run, int repetitions = 0);
+void register_benchmark(const std::string &name, const std::function<Outcome()> &run,
+                        int repetitions = 0);
 
 /* How long one run of the lateness benchmark measures. */
 uint64_t duration_ns();

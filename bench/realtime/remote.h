@@ -62,12 +62,12 @@ template <class Loop> Outcome run_pairs(size_t pairs, size_t at_once)
     return outcome;
 }
 
-template <class Loop> bool enter_remote(const std::string &contender)
+template <class Loop> bool register_remote(const std::string &contender)
 {
     auto one = [] { return run_pairs<Loop>(50000, 1); };
     auto many = [] { return run_pairs<Loop>(50000, 1000); };
-    enter("pair/" + contender + "/50000", one, POST_REPETITIONS);
-    enter("pairs/" + contender + "/50000", many, POST_REPETITIONS);
+    register_benchmark("pair/" + contender + "/50000", one, POST_REPETITIONS);
+    register_benchmark("pairs/" + contender + "/50000", many, POST_REPETITIONS);
     return true;
 }
 

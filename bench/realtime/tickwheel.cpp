@@ -110,9 +110,9 @@ struct TickwheelPosts : TickwheelLoop {
     tw_post post_;
 };
 
-const bool entered = realtime::enter_lateness<TickwheelLoop>("tickwheel") &&
-                     realtime::enter_posts<TickwheelCalls>("tickwheel-call") &&
-                     realtime::enter_posts<TickwheelPosts>("tickwheel-post") &&
-                     realtime::enter_remote<TickwheelCalls>("tickwheel");
+const bool registered = realtime::register_lateness<TickwheelLoop>("tickwheel") &&
+                     realtime::register_posts<TickwheelCalls>("tickwheel-call") &&
+                     realtime::register_posts<TickwheelPosts>("tickwheel-post") &&
+                     realtime::register_remote<TickwheelCalls>("tickwheel");
 
 } // namespace

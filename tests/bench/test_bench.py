@@ -166,18 +166,18 @@ class Rounds(Program):
         self.assertEqual(set(results.by_round("fill", "multimap", 10000)), {0, 1, 2})
 
 
-class Truths(Program):
+class Schedules(Program):
     def test_a_second_program_goes_by_what_the_first_has_worked_out(self):
-        truths = self.folder / "truths"
+        schedules = self.folder / "schedules"
         for pattern in ("^churn/multimap/10000$", "^churn-latency/multimap/10000$"):
-            self.results(SUITE, pattern, TICKWHEEL_BENCH_TRUTHS=str(truths))
-        self.assertEqual(len(truths.read_text().splitlines()), 1)
+            self.results(SUITE, pattern, TICKWHEEL_BENCH_SCHEDULES=str(schedules))
+        self.assertEqual(len(schedules.read_text().splitlines()), 1)
         # It is held against them, then: with another checksum all would be wrong.
-        words = truths.read_text().split()
+        words = schedules.read_text().split()
         words[4] = str(int(words[4]) ^ 1)
-        truths.write_text(" ".join(words) + "\n")
+        schedules.write_text(" ".join(words) + "\n")
         done, _ = self.run_suite(SUITE, "^churn/multimap/10000$",
-                                 TICKWHEEL_BENCH_TRUTHS=str(truths))
+                                 TICKWHEEL_BENCH_SCHEDULES=str(schedules))
         self.assertEqual(done.returncode, 1)
 
 

@@ -3,7 +3,7 @@
  * program: what a first repetition that fails does to the rest is the harder case. */
 #include <map>
 
-#include "enter.h"
+#include "register.h"
 
 namespace
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* How a contender enters the suite: BENCH_CONTENDER("name", Template). */
-#ifndef TICKWHEEL_BENCH_ENTER_H
-#define TICKWHEEL_BENCH_ENTER_H
+/* How a contender joins the suite: BENCH_CONTENDER("name", Template). */
+#ifndef TICKWHEEL_BENCH_REGISTER_H
+#define TICKWHEEL_BENCH_REGISTER_H
 
 #include <benchmark/benchmark.h>
 #include <cinttypes>
@@ -11,7 +11,7 @@
 
 #include "progress.h"
 #include "rounds.h"
-#include "truth.h"
+#include "oracle.h"
 #include "workloads.h"
 
 namespace bench
@@ -58,16 +58,16 @@ inline void print_counted(const Stopwatch &watch, uint64_t operations)
 void note_absence(const std::string &workload, const std::string &contender,
                   const std::string &reason);
 
-/* The sizes to be entered; the largest only on request. */
+/* The sizes to be registered; the largest only on request. */
 const std::vector<size_t> &sizes();
 
-template <class W, class True>
+template <class W, class Expected>
 void run_benchmark(benchmark::State &state, const std::string &name, size_t timers)
 {
     auto record = [timers](Schedule &recording) {
         Stopwatch idle(nullptr);
         Figures figures;
-        True({timers, 0, nullptr, &recording}).run(idle, figures);
+        Expected({timers, 0, nullptr, &recording}).run(idle, figures);
         recording.operations = figures.operations;
     };
     const Schedule &schedule =
@@ -95,7 +95,8 @@ void run_benchmark(benchmark::State &state, const std::string &name, size_t time
         finished(whole_name, seconds, per(watch.total_ns(), operations));
 }
 
-template <class W, class True> void enter_workload(const std::string &contender, bool threads)
+template <class W, class Expected>
+void register_workload(const std::string &contender, bool threads)
 {
     if (const char *reason = W::Timers::cannot_run(W::kind)) {
         note_absence(W::name, contender, reason);
@@ -109,7 +110,7 @@ template <class W, class True> void enter_workload(const std::string &contender,
             break;
         std::string name = std::string(W::name) + "/" + contender + "/" + std::to_string(timers);
         auto run = [name, timers](benchmark::State &state) {
-            run_benchmark<W, True>(state, name, timers);
+            run_benchmark<W, Expected>(state, name, timers);
         };
         benchmark::RegisterBenchmark(name.c_str(), run);
         note_benchmark(W::name, name, timers);
@@ -121,30 +122,31 @@ template <class W, class True> void enter_workload(const std::string &contender,
 }
 
 /* threads: whether it is measured with two loops at once, too. */
-template <template <Fire *> class C> bool enter(const std::string &contender, bool threads)
+template <template <Fire *> class C>
+bool register_contender(const std::string &contender, bool threads)
 {
-    enter_workload<Fill<C>, Fill<Truth>>(contender, false);
-    enter_workload<Steady<C>, Steady<Truth>>(contender, threads);
-    enter_workload<Churn<C, false>, Churn<Truth, false>>(contender, threads);
-    enter_workload<Churn<C, true>, Churn<Truth, true>>(contender, false);
-    enter_workload<Idle<C, false>, Idle<Truth, false>>(contender, threads);
-    enter_workload<Idle<C, true>, Idle<Truth, true>>(contender, false);
-    enter_workload<Request<C, false>, Request<Truth, false>>(contender, threads);
-    enter_workload<Request<C, true>, Request<Truth, true>>(contender, false);
-    enter_workload<Proxy<C, false>, Proxy<Truth, false>>(contender, false);
-    enter_workload<Proxy<C, true>, Proxy<Truth, true>>(contender, false);
-    enter_workload<Herd<C>, Herd<Truth>>(contender, false);
-    enter_workload<Far<C>, Far<Truth>>(contender, false);
-    enter_workload<Sleeper<C>, Sleeper<Truth>>(contender, false);
-    enter_workload<Memory<C>, Memory<Truth>>(contender, false);
+    register_workload<Fill<C>, Fill<Oracle>>(contender, false);
+    register_workload<Steady<C>, Steady<Oracle>>(contender, threads);
+    register_workload<Churn<C, false>, Churn<Oracle, false>>(contender, threads);
+    register_workload<Churn<C, true>, Churn<Oracle, true>>(contender, false);
+    register_workload<Idle<C, false>, Idle<Oracle, false>>(contender, threads);
+    register_workload<Idle<C, true>, Idle<Oracle, true>>(contender, false);
+    register_workload<Request<C, false>, Request<Oracle, false>>(contender, threads);
+    register_workload<Request<C, true>, Request<Oracle, true>>(contender, false);
+    register_workload<Proxy<C, false>, Proxy<Oracle, false>>(contender, false);
+    register_workload<Proxy<C, true>, Proxy<Oracle, true>>(contender, false);
+    register_workload<Herd<C>, Herd<Oracle>>(contender, false);
+    register_workload<Far<C>, Far<Oracle>>(contender, false);
+    register_workload<Sleeper<C>, Sleeper<Oracle>>(contender, false);
+    register_workload<Memory<C>, Memory<Oracle>>(contender, false);
     return true;
 }
 
 } // namespace bench
 
 #define BENCH_CONTENDER(name, Template) \
-    static const bool entered_##Template = bench::enter<Template>(name, false);
+    static const bool registered_##Template = bench::register_contender<Template>(name, false);
 #define BENCH_CONTENDER_WITH_THREADS(name, Template) \
-    static const bool entered_##Template = bench::enter<Template>(name, true);
+    static const bool registered_##Template = bench::register_contender<Template>(name, true);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The truth: a contender that is run once, untimed, to work out what fires at
+ * The oracle: a contender that is run once, untimed, to work out what fires at
  * which step. Every other contender's checksum is held against it, and the
  * limit replays its schedule. It is kept as simple as it can be: a map from
  * step to the timers that were put there, and for each timer the step it is
@@ -12,8 +12,8 @@
  * would move in one tick. For each level that is the number of timers in the
  * fullest slot, divided by the ticks there are to empty it in.
  */
-#ifndef TICKWHEEL_BENCH_TRUTH_H
-#define TICKWHEEL_BENCH_TRUTH_H
+#ifndef TICKWHEEL_BENCH_ORACLE_H
+#define TICKWHEEL_BENCH_ORACLE_H
 
 #include <algorithm>
 #include <map>
@@ -64,7 +64,7 @@ class EvenShare
     std::vector<size_t> slots_[LEVELS];
 };
 
-template <Fire *fire> struct Truth : Defaults {
+template <Fire *fire> struct Oracle : Defaults {
     static constexpr size_t MALLOC_PER_TIMER = 0; /* it is not measured */
     struct Node {
         uint32_t id;
@@ -74,10 +74,10 @@ template <Fire *fire> struct Truth : Defaults {
         uint64_t start_ns, due_ns;
     };
 
-    explicit Truth(const Plan &plan) : plan_(plan)
+    explicit Oracle(const Plan &plan) : plan_(plan)
     {
     }
-    ~Truth()
+    ~Oracle()
     {
         plan_.recording->even_share = share_.per_tick();
     }

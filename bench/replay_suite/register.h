@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Found before the suite's own enter.h when the contenders are compiled for
- * bench/replay: what enters them there is one workload, a trace.
+ * Found before the suite's own register.h when the contenders are compiled for
+ * bench/replay: what they are registered for there is one workload, a trace.
  */
-#ifndef TICKWHEEL_BENCH_REPLAY_ENTER_H
-#define TICKWHEEL_BENCH_REPLAY_ENTER_H
+#ifndef TICKWHEEL_BENCH_REPLAY_REGISTER_H
+#define TICKWHEEL_BENCH_REPLAY_REGISTER_H
 
-#include "../enter.h"
+#include "../register.h"
 #include "replay.h"
 
 namespace bench
 {
 
-template <template <Fire *> class C> bool enter_replay(const std::string &contender)
+template <template <Fire *> class C> bool register_replay(const std::string &contender)
 {
     using W = Replay<C>;
     if (const char *reason = W::Timers::cannot_run(W::kind)) {
@@ -50,7 +50,7 @@ template <template <Fire *> class C> bool enter_replay(const std::string &conten
 #undef BENCH_CONTENDER
 #undef BENCH_CONTENDER_WITH_THREADS
 #define BENCH_CONTENDER(name, Template) \
-    static const bool entered_##Template = bench::enter_replay<Template>(name);
+    static const bool registered_##Template = bench::register_replay<Template>(name);
 #define BENCH_CONTENDER_WITH_THREADS(name, Template) BENCH_CONTENDER(name, Template)
 
 #endif
