@@ -78,7 +78,7 @@ static void on_publish(void *arg)
 {
     struct http_loop *loop = arg;
     if (LIST_EMPTY(&loop->open))
-        http_timers_trim(loop->timers); /* after a crowd has left */
+        http_timers_trim(loop->timers); /* after a burst of connections has left */
     http_publish(loop);
     http_timer_start(loop->timers, &loop->publish, PUBLISH_NS);
 }

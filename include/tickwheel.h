@@ -32,25 +32,26 @@
  *     tick       the grain of the wheel; it sets costs, never accuracy
  *
  * Rules that hold throughout
- *     Failure    Functions that return a pointer or a handle answer NULL or 0,
- *                functions that return int answer -1, and set errno. On any
+ *     Failure    Functions that give a pointer or a handle return NULL or 0,
+ *                functions that give an int return -1, and set errno. On any
  *                failure nothing has changed.
  *     Memory     Only starting a timer can need memory, so only it fails with
  *                ENOMEM; and not where an embedded timer is started again from its
  *                own callback, or a call by handle is the first to be started in
- *                the callback of another, nested runs included. Running, cancelling, stopping, parking and moving a
- *                pending timer never fail.
+ *                the callback of another, nested runs included. Running,
+ *                cancelling, stopping, parking and moving a pending timer never
+ *                fail.
  *     Threads    A loop belongs to one thread at a time, and every function
  *                here is called from that thread. Loops share nothing, so any
  *                number of threads may each have their own. The exceptions are
- *                what ends in _threadsafe, tw_cancel_and_wait and tw_post_send:
- *                they take no lock, and may be called with locks of the program's
- *                held (tw_cancel_and_wait not with one that the callback waits
- *                for). In builds of the
- *                library with TICKWHEEL_CHECKED, a loop belongs to the thread
+ *                what has _threadsafe in its name, tw_cancel_and_wait and
+ *                tw_post_send: they take no lock, and may be called with locks
+ *                of the program's held (tw_cancel_and_wait not with one that
+ *                the callback waits for). In builds of the library with
+ *                TICKWHEEL_CHECKED, a loop belongs to the thread
  *                that last ran it, and when tw_run_forever has returned to
  *                nobody; running or freeing it takes it over; any other use of
- *                it by another thread is told on stderr, and aborts.
+ *                it by another thread is reported on stderr, and aborts.
  *     Callbacks  From inside a callback every function may be called, on any
  *                timer, except running the loop, unless options.nested, and freeing
  *                it: those are refused with EBUSY.
@@ -79,7 +80,7 @@
  *                release may use the loop as a callback may. In the allocator's
  *                hooks, a context's retain and a recorder's write nothing of the
  *                loop can be changed: all that would change it is refused with
- *                EBUSY, and tw_next_ns, which would, answers tw_now_ns. In
+ *                EBUSY, and tw_next_ns, which would, returns tw_now_ns. In
  *                options.clock the loop may be used, but neither run nor freed,
  *                and its time is the latest reading. Every hook returns: none may
  *                be left by a jump or an exception.
@@ -90,7 +91,7 @@
  *                and UINT64_MAX are never due, but count as pending and can be
  *                cancelled.
  *     Misuse     A NULL loop, callback or timer, and a timer without a callback, is
- *                answered with EINVAL (`false`, 0, or nothing done, where the
+ *                refused with EINVAL (`false`, 0, or nothing done, where the
  *                function returns no int; functions that only read may leave errno
  *                alone). A timer that was neither initialised nor zeroed is not
  *                noticed: what it holds is taken for what it is not.
@@ -162,7 +163,7 @@ TW_API tw_loop *tw_loop_new(const tw_options *options);
 TW_API void tw_loop_free(tw_loop *loop);
 
 /* Reads the loop's clock, in seconds. Monotonic: a reading that goes backwards
- * answers the highest one seen. Not the wall clock. NaN if loop is NULL. */
+ * gives the highest one seen. Not the wall clock. NaN if loop is NULL. */
 TW_API double tw_time(tw_loop *loop);
 
 /* The same, in nanoseconds, without rounding. 0 if loop is NULL. */
@@ -186,8 +187,8 @@ TW_API int tw_loop_adopt(tw_loop *loop);
 /* --------------------------------------------- calls by handle (level 1)
  *
  * The library owns the memory of a call: 72 bytes each. After the callback has
- * started, or tw_cancel answered true, the handle is stale, and everything
- * asked of it answers false. */
+ * started, or tw_cancel returned true, the handle is stale, and everything
+ * asked of it returns false. */
 
 /* Calls callback(arg) in the next run, before any timer of that run, first in
  * first out with other calls of this kind.
@@ -214,7 +215,7 @@ TW_API tw_handle tw_call_at_ns(tw_loop *loop, uint64_t when_ns, tw_callback *cal
  * overlap mostly share one run. For what may be a little late, or early.
  *   latest_ns    not before earliest_ns (EINVAL). With options.slack_ns the moment is
  *                so chosen that the wake-up is not put off beyond it, either.
- * tw_when_ns answers the moment. Otherwise as tw_call_at_ns. */
+ * tw_when_ns returns the moment. Otherwise as tw_call_at_ns. */
 TW_API tw_handle tw_call_between_ns(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns,
                                     tw_callback *callback, void *arg);
 
@@ -249,7 +250,7 @@ TW_API uint64_t tw_when_ns(const tw_loop *loop, tw_handle handle);
  * scheduled now. A periodic call goes on from the new deadline with its
  * interval.
  * Returns false if the handle is stale, or, with EINVAL, if the time is NaN.
- * Never fails for memory. Cost: as insert, and often a single store. */
+ * Never fails for memory. Cost: as insert, and often a few stores into one line. */
 TW_API bool tw_reschedule_later(tw_loop *loop, tw_handle handle, double delay);
 TW_API bool tw_reschedule_later_ns(tw_loop *loop, tw_handle handle, uint64_t delay_ns);
 TW_API bool tw_reschedule_at(tw_loop *loop, tw_handle handle, double when);
@@ -264,7 +265,7 @@ TW_API bool tw_set_interval_ns(tw_loop *loop, tw_handle handle, uint64_t interva
 
 /* Inside the callback of a periodic call: how many of its deadlines, since its
  * last call, are left out, because by now they have passed as well. With
- * TW_MISSED_CATCH_UP none is; anywhere else the answer is 0. Cost: a load. */
+ * TW_MISSED_CATCH_UP none is; anywhere else it is 0. Cost: a load. */
 TW_API uint64_t tw_missed(const tw_loop *loop);
 
 /* Cancels everything: each call that is pending, by handle, soon or periodic, each
@@ -371,7 +372,7 @@ TW_API void tw_stop(tw_loop *loop);
 
 /* A file descriptor that is readable when tw_run would do something: for an
  * outer poller, level-triggered. It belongs to the loop; do not read or close
- * it. Made at the first call; later ones answer the same. It may become readable
+ * it. Made at the first call; later ones return the same. It may become readable
  * once for a timer that was stopped meanwhile; that run makes no calls.
  * Returns it, or -1: EINVAL, ENOTSUP and the system's errors as tw_run_forever,
  * EBUSY if the loop is being freed; ENOTSUP, too, where the system has no
@@ -407,7 +408,7 @@ TW_API int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *a
  *            a later time, from that. options.clock is then called by any thread.
  * The call comes in with the loop's next run, or with tw_next_ns or tw_timeout_ms, if
  * the loop's thread asks one of them first: 4,096 at once where the run is a bounded
- * one, and in these two, which answer that the loop is to be run while there are
+ * one, and in these two, which say that the loop is to be run while there are
  * more. A sleeping tw_run_forever or tw_fd is woken
  * if it is due, options.slack_ns included, before they would wake anyway. Among equal
  * deadlines it counts as scheduled when it came in, after those that other threads had
@@ -437,11 +438,11 @@ TW_API tw_handle tw_call_at_threadsafe_ns(tw_loop *loop, uint64_t when_ns, tw_ca
  * library does not touch arg any more, which may be freed at once. false: it has
  * started (and may be running), or has run, or was cancelled or dropped; or, with EINVAL,
  * the handle is none that a call above gives. Of several cancels of one call, one
- * answers true. Its memory comes back within the next runs; of a call that the loop has
+ * returns true. Its memory comes back within the next runs; of a call that the loop has
  * not seen yet, at once. The loop is not woken for it. Cost: three atomic exchanges. */
 TW_API bool tw_cancel_threadsafe(tw_loop *loop, tw_handle handle);
 
-/* The same; but before it answers false it waits until the callback, if it is running,
+/* The same; but before it returns false it waits until the callback, if it is running,
  * has returned: whatever the callback uses may be freed then. For on_drop, where
  * tw_cancel_all hands the call over at this moment, it does not wait. On the thread that makes
  * the call, which is the loop's own, it never waits: neither in the callback itself nor
@@ -518,8 +519,8 @@ TW_API void tw_timer_init(tw_timer *timer, tw_callback *callback, void *arg);
  * timer is active or parked on another loop, or the loop is being freed). An
  * active timer is moved without fail. A timer remembers three bits of its
  * loop's number: among eight loops made one after another a mistake is always
- * seen, among more in seven cases of eight. Cost: O(1), often a single store when it
- * is active or parked and moves further out. */
+ * seen, among more in seven cases of eight. Cost: O(1), often a few stores into its own
+ * line when it is active or parked and moves further out. */
 TW_API int tw_timer_start_later_ns(tw_loop *loop, tw_timer *timer, uint64_t delay_ns);
 TW_API int tw_timer_start_at_ns(tw_loop *loop, tw_timer *timer, uint64_t when_ns);
 
@@ -611,7 +612,7 @@ TW_API tw_handle tw_call_at_in(tw_loop *loop, double when, tw_callback *callback
 /* The context that is current: NULL if there is none. */
 TW_API tw_context *tw_context_current(const tw_loop *loop);
 
-/* Makes a context current and answers the one before. It calls no hook and
+/* Makes a context current and returns the one before. It calls no hook and
  * takes no reference: the caller keeps it alive while it is current. Inside a
  * callback it lasts until the callback returns. */
 TW_API tw_context *tw_context_set(tw_loop *loop, tw_context *context);
@@ -654,7 +655,7 @@ struct tw_options {
     void *clock_arg;
     const tw_allocator *allocator;      /* copied; NULL: malloc, with huge pages for large blocks */
     int missed;                         /* TW_MISSED_SKIP or TW_MISSED_CATCH_UP */
-    uint64_t slow_callback_ns;          /* a callback that takes so long is told to on_slow; 0: off.
+    uint64_t slow_callback_ns;          /* a callback that takes so long is reported to on_slow; 0: off.
                                            Costs two readings of the clock a callback */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
                                         /* after the callback, which may have freed what arg points to */
@@ -693,15 +694,16 @@ struct tw_options {
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 
 /* The same for calls by handle alone, 72 bytes each, and for embedded timers, 8 bytes
- * each. Beside them some 17 KiB at least, and up to 480 KiB from a few thousand timers
- * on: in each slot of the wheel a chunk of 32 cells may be half empty. Without a reserve,
- * chunks are made as they are needed, and 10,000 timers over a minute take 130 KiB. */
+ * each. Beside them 5 KiB at least, 260 bytes a timer while there are few, and 480 KiB
+ * from some 2,000 timers on: in each slot of the wheel a chunk of 32 cells may be half
+ * empty. Without a reserve, chunks are made as they are needed, and 10,000 timers over a
+ * minute take 63 KiB beside their 8 bytes. */
 TW_API int tw_reserve_calls(tw_loop *loop, size_t calls);
 TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
 
 /* ---------------------------------------------------------------- looking in */
 
-/* What tw_stats_get tells. A later version may add fields at the end. */
+/* What tw_stats_get gives. A later version may add fields at the end. */
 struct tw_stats {
     size_t size;          /* set by the caller: sizeof(tw_stats) */
     /* now */
@@ -754,7 +756,7 @@ typedef struct tw_call_info {
 /* Shows each pending call and each active timer once, in no particular order. Those
  * that other threads have started are among them, as far as they are known in this
  * moment; what was posted is not.
- *   visit    called as visit(visit_arg, info); answers false to end it. Inside it the
+ *   visit    called as visit(visit_arg, info); returns false to end it. Inside it the
  *            loop is not changed: what would change it is refused with EBUSY. But the
  *            calls of any thread (tw_..._threadsafe) go through; what they start is
  *            not shown. It may be left by a C++ exception, not by longjmp.
@@ -782,14 +784,14 @@ TW_API size_t tw_trim(tw_loop *loop);
  * when it is next moved. Calls from other threads are not recorded.
  *   write    called as write(arg, bytes, count) with up to 64 KiB of the trace, from
  *            inside any call on the loop; it must not use the loop itself, and
- *            answers 0. Anything else ends the recording, but not the loop.
+ *            returns 0. Anything else ends the recording, but not the loop.
  *   arg      handed to write
  * After fork the recording goes on in the parent only. In the child write is never
- * called, not even for what was recorded before; tw_recording answers false, and a
+ * called, not even for what was recorded before; tw_recording returns false, and a
  * recording of its own may be started. What write itself has buffered is shared as
  * ever: a write that uses stdio wants fflush before fork, or _exit in the child.
  * Returns 0, or -1: EINVAL, ENOMEM, EBUSY (it is recorded already, or being freed).
- * Cost: 100 KiB, and 40 to 80 bytes for each timer pending or parked; four to six
+ * Cost: 84 KiB, and 42 to 80 bytes for each timer pending or parked; four to six
  * bytes of trace an operation; and its time: some 10 ns for ten thousand timers,
  * 90 ns for a million, whose numbers have to be looked up out of cache. A loop that
  * is not recorded pays nothing in starts, moves, stops and parks of timers in the
@@ -808,10 +810,10 @@ TW_API int tw_record_stop(tw_loop *loop);
 /* Whether the loop is being recorded; false also after a recording has failed. */
 TW_API bool tw_recording(const tw_loop *loop);
 
-/* Walks everything and verifies every invariant of docs/DESIGN.md. Returns NULL
- * if all hold, else a sentence that names the first broken one: the mark of a
- * timer whose memory was freed or overwritten while active or parked. For
- * tests and debugging: O(n). */
+/* Walks everything and verifies the invariants of docs/DESIGN.md, but for those between
+ * threads. Returns NULL if all hold, else a sentence that names the first broken one: the
+ * mark of a timer whose memory was freed or overwritten while active or parked. For tests
+ * and debugging: O(n). */
 TW_API const char *tw_check(const tw_loop *loop);
 
 /* The library's version, TW_VERSION_STRING as it was built. */

@@ -11,7 +11,7 @@
  *         tw_run(loop);
  *     }
  *
- * Header only, C++11. What C answers by 0 or -1 is thrown here: std::bad_alloc for
+ * Header only, C++11. What C reports by 0 or -1 is thrown here: std::bad_alloc for
  * ENOMEM, std::system_error for the rest, and then nothing has changed.
  *
  * A lambda is kept until its call has run, is cancelled (by tw_cancel, tw_cancel_all)

@@ -10,7 +10,7 @@
  *     tw_ev_detach(&on);
  *     tw_loop_free(wheel);
  *
- * Header only: link libev and tickwheel. Functions that return int answer 0, or -1
+ * Header only: link libev and tickwheel. Functions that give an int return 0, or -1
  * with errno set and nothing changed. All are for the loop's thread, and may be
  * called from its callbacks and the wheel's.
  *

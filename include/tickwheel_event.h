@@ -11,7 +11,7 @@
  *     tw_loop_free(wheel);
  *
  * Header only: link libevent_core (2.0 or later) and tickwheel. Functions that
- * return int answer 0, or -1 with errno set and nothing changed. All are for the
+ * give an int return 0, or -1 with errno set and nothing changed. All are for the
  * base's thread, and may be called from its callbacks and the wheel's.
  *
  * One event stands for all timers:

@@ -17,7 +17,7 @@
  *         }
  *     }
  *
- * Header only: link liburing and tickwheel. Functions that return int answer 0, or
+ * Header only: link liburing and tickwheel. Functions that give an int return 0, or
  * -1 with errno set and nothing changed. All are for the thread that submits, and may
  * be called from the wheel's callbacks.
  *

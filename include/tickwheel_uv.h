@@ -11,7 +11,7 @@
  *     uv_run(loop, UV_RUN_DEFAULT);       // as after every uv_close
  *     tw_loop_free(wheel);
  *
- * Header only: link libuv and tickwheel. Functions that return int answer 0, or -1
+ * Header only: link libuv and tickwheel. Functions that give an int return 0, or -1
  * with errno set and nothing changed. All are for the loop's thread, and may be
  * called from its callbacks and the wheel's.
  *
@@ -26,7 +26,7 @@
  * It keeps uv_run from returning while the wheel has something pending, and only
  * then.
  *
- * For one reading of the clock a turn, let options.clock answer
+ * For one reading of the clock a turn, let options.clock return
  * uv_now(loop) * 1000000: docs/REPLACING_TIMERS.md.
  */
 #ifndef TICKWHEEL_UV_H
@@ -203,7 +203,7 @@ static inline int tw_uv_attach(tw_uv *on, uv_loop_t *loop, tw_loop *wheel)
  * of its callbacks). Nothing happens if it is detached already.
  *   detached  called, unless NULL, when libuv has closed its handles, in a later
  *             turn of the loop: only then may the memory of `on` go, or be attached
- *             again. uv_loop_close answers UV_EBUSY until then. */
+ *             again. uv_loop_close returns UV_EBUSY until then. */
 static inline void tw_uv_detach(tw_uv *on, void (*detached)(tw_uv *on))
 {
     if (!on || !on->wheel)

@@ -36,6 +36,18 @@ class Names(unittest.TestCase):
                     missing.add(f"{path.name}: {name}")
         self.assertEqual(sorted(missing), [])
 
+    def test_the_design_names_what_is_in_lib(self):
+        text = (TOP / "docs/DESIGN.md").read_text()
+        files = {path.name: path.read_text() for path in (TOP / "lib").glob("*.[ch]")}
+        everything = "".join(files.values()) + (TOP / "include/tickwheel.h").read_text()
+        missing = [name for name in re.findall(r"`([a-z]\w*(?:[._]\w+)+)(?:\(\))?`", text)
+                   for part in name.split(".") if not re.search(rf"\b{part}\b", everything)]
+        # `one`, `two` (file.c): each is defined there
+        for names, file in re.findall(r"((?:`\w+`(?:,|\sor)?\s)+)\((\w+\.[ch])\)", text):
+            missing += [f"{name} in {file}" for name in re.findall(r"`(\w+)`", names)
+                        if not re.search(rf"^[a-zA-Z].*\b{name}\(", files.get(file, ""), re.M)]
+        self.assertEqual(missing, [])
+
     def test_links_lead_somewhere(self):
         broken = []
         for path in DOCUMENTS:
