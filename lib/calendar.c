@@ -297,7 +297,7 @@ static bool cascade_level(struct calendar *calendar, unsigned level)
         if (!move_closer(calendar, wheel_slot_at(level, number), share))
             return false;
     }
-    wheel_cascade_done(wheel, level);
+    wheel_plan_cascade(wheel, level);
     if (wheel->cascades[level].due == wheel->cursor + 1)
         wheel_prefetch_next(wheel, level);
     return true;
@@ -316,7 +316,7 @@ static TW_NOINLINE void cascade(struct calendar *calendar)
             break;
         levels = wheel->levels & ((1u << level) - 1) & ~1u; /* it may have filled a lower one */
     }
-    wheel_cascades_done(wheel);
+    wheel_find_cascade_due(wheel);
     if (calendar->moved - before > calendar->moved_max)
         calendar->moved_max = calendar->moved - before;
 }

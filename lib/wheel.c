@@ -158,7 +158,7 @@ static uint64_t ticks_for(uint64_t few, uint64_t cells, uint64_t left)
     return step > 0 ? step : 1;
 }
 
-void wheel_cascade_done(struct wheel *wheel, unsigned level)
+void wheel_plan_cascade(struct wheel *wheel, unsigned level)
 {
     struct wheel_cascade *cascade = &wheel->cascades[level];
     uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
@@ -188,7 +188,7 @@ void wheel_prefetch_next(const struct wheel *wheel, unsigned level)
     }
 }
 
-void wheel_cascades_done(struct wheel *wheel)
+void wheel_find_cascade_due(struct wheel *wheel)
 {
     wheel->cascade_due = WHEEL_NEVER;
     for (uint32_t levels = wheel->levels & ~1u; levels != 0; levels &= levels - 1) {

@@ -299,13 +299,13 @@ TW_INLINE void wheel_level_is_empty(struct wheel *wheel, unsigned level)
 uint64_t wheel_share(const struct wheel *wheel, unsigned level);
 
 /* The share was taken: works out when the next one is due. */
-void wheel_cascade_done(struct wheel *wheel, unsigned level);
+void wheel_plan_cascade(struct wheel *wheel, unsigned level);
 
 /* Asks for the cache lines of the timers that a level's next slot gives first. */
 void wheel_prefetch_next(const struct wheel *wheel, unsigned level);
 
 /* Works out cascade_due afresh. */
-void wheel_cascades_done(struct wheel *wheel);
+void wheel_find_cascade_due(struct wheel *wheel);
 
 /* The tick at which a sleeping loop is to be woken so that this occupied slot of an upper
  * level is emptied in pieces; WHEEL_NEVER: it holds no more than one. */

@@ -135,8 +135,8 @@ static unsigned empty_slot(uint64_t number, unsigned cells, unsigned *at_once)
         left -= share;
         most = share > most ? share : most;
         *at_once += share > 0;
-        wheel_cascade_done(&wheel, 1);
-        wheel_cascades_done(&wheel);
+        wheel_plan_cascade(&wheel, 1);
+        wheel_find_cascade_due(&wheel);
         REQUIRE(wheel.cascade_due > tick);
     }
     REQUIRE(left == 0); /* empty when time enters it */
@@ -247,7 +247,7 @@ Test(wheel, sleeping_loop_is_woken_for_a_slot_of_very_many_once_for_each_4096)
             if (taken.emptied)
                 chunk_give(&pool, taken.emptied);
         }
-        wheel_cascade_done(&wheel, 2);
+        wheel_plan_cascade(&wheel, 2);
         wakes++;
     }
     cr_assert_leq(wakes, (uint64_t)N / TW_WAKE_CELLS);
