@@ -240,7 +240,7 @@ void calendar_remove(struct calendar *calendar, tw_bare_timer *timer)
 /* -------------------------------------------------------- time and the cascade */
 
 /* A timer was taken out of a bucket on a visit: puts it where its deadline belongs
- * now, which is after the cursor, or drops it if it is parked. Answers whether it
+ * now, which is after the cursor, or drops it if it is parked. Returns whether it
  * was put anywhere. */
 TW_INLINE bool settle(struct calendar *calendar, tw_bare_timer *timer)
 {
@@ -325,7 +325,7 @@ static TW_NOINLINE void cascade(struct calendar *calendar)
 
 /* Takes the timers out of a bucket, whole chunks of them, as long as there is room for
  * another. Those that are due by last_ns become entries, the others are settled; they
- * take no room, but of no budget more cells are read than there is room for. Answers
+ * take no room, but of no budget more cells are read than there is room for. Returns
  * how many entries there are, and in *chunks the chunks, to be reused. */
 static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns,
                       struct sort_entry *entries, size_t room, struct chunk **chunks)
@@ -407,7 +407,7 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
 #define FEW_CELLS 4
 
 /* sort_chunk of few cells, if all their timers are due by last_ns; else it does nothing and
- * answers false. */
+ * returns false. */
 TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns)
 {
     unsigned n = bucket->count;
@@ -554,7 +554,7 @@ TW_INLINE tw_bare_timer *open_lone(struct calendar *calendar, unsigned slot, uin
     return NULL;
 }
 
-/* Time has entered the cursor's tick: its timers become ready. Answers one that is due
+/* Time has entered the cursor's tick: its timers become ready. Returns one that is due
  * already, if it is all there is. */
 TW_INLINE tw_bare_timer *open_tick(struct calendar *calendar, uint64_t now_ns)
 {

@@ -62,7 +62,7 @@ enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
 
 struct calendar {
     /* Read or written by every start and stop. */
-    uint64_t next_ns;       /* what calendar_next_ns will answer; or one of the two below */
+    uint64_t next_ns;       /* what calendar_next_ns will return; or one of the two below */
     uint64_t sequence;      /* number of the last start, in steps of TIMER_SEQUENCE_ONE */
     uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in */
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
@@ -165,7 +165,7 @@ TW_INLINE void calendar_schedule(struct calendar *calendar, tw_bare_timer *timer
 }
 
 /* calendar_start where that takes no more than a cell: in a slot whose chunk has room.
- * Else it does nothing, answers false, and says in *slot which slot it is, if not one
+ * Else it does nothing, returns false, and says in *slot which slot it is, if not one
  * of the open tick. */
 TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
                                        uint64_t deadline, unsigned node, unsigned *slot)
@@ -199,7 +199,7 @@ TW_INLINE int calendar_start(struct calendar *calendar, tw_bare_timer *timer, ui
 }
 
 /* Starts a call's timer that has no place among the soon calls, if there is room in
- * their last chunk; else it does nothing and answers false. */
+ * their last chunk; else it does nothing and returns false. */
 TW_INLINE bool calendar_start_soon_hot(struct calendar *calendar, tw_bare_timer *timer,
                                        uint64_t now_ns)
 {
@@ -251,7 +251,7 @@ TW_INLINE void calendar_unpark_later(struct calendar *calendar, tw_bare_timer *t
 }
 
 /* calendar_move of a timer that is parked in the wheel while time stands still; of another,
- * does nothing and answers false. */
+ * does nothing and returns false. */
 TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                                unsigned flags)
 {
@@ -265,7 +265,7 @@ TW_INLINE bool calendar_unpark(struct calendar *calendar, tw_bare_timer *timer, 
 }
 
 /* calendar_park and calendar_remove for the commonest case, an active timer of
- * ours in the wheel; else they do nothing and answer false. */
+ * ours in the wheel; else they do nothing and return false. */
 TW_INLINE bool calendar_park_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
                                       unsigned flags)
 {
@@ -289,7 +289,7 @@ TW_INLINE bool calendar_remove_from_wheel(struct calendar *calendar, tw_bare_tim
 }
 
 /* Keeps the place of an active timer where it may be of use again: it will not
- * become due. Answers false, having forgotten it, where it is not: outside of
+ * become due. Returns false, having forgotten it, where it is not: outside of
  * buckets. */
 TW_INLINE bool calendar_park(struct calendar *calendar, tw_bare_timer *timer)
 {
@@ -473,7 +473,7 @@ uint64_t calendar_next_ns(struct calendar *calendar);
 uint64_t calendar_earliest_ns(struct calendar *calendar);
 
 /* Shows each active timer once, soon calls included, but those to be passed over, until
- * visit answers false. How many it has shown. */
+ * visit returns false. How many it has shown. */
 size_t calendar_foreach(const struct calendar *calendar,
                         bool (*visit)(void *arg, tw_bare_timer *timer),
                         bool (*pass_over)(tw_bare_timer *timer), void *arg);

@@ -11,7 +11,7 @@ struct showing {
     bool (*visit)(void *visit_arg, const tw_call_info *info);
     void *visit_arg;
     bool bare;       /* embedded timers have no callback */
-    bool ended;      /* visit has answered false */
+    bool ended;      /* visit has returned false */
     size_t shown;    /* calls of other threads */
 };
 

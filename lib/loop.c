@@ -204,7 +204,7 @@ static bool is_remote(tw_bare_timer *timer)
     return timer_is_node(timer) && remote_owns(pool_node_of(timer));
 }
 
-/* Hands over what other threads have posted. Answers how many. */
+/* Hands over what other threads have posted. Returns how many. */
 static size_t drop_posts(tw_loop *loop, struct post_queue *posts)
 {
     size_t dropped = 0;

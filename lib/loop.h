@@ -43,7 +43,7 @@ struct run_state {
     tw_context *outside;            /* the loop's own context: current when no run is under way */
     tw_context *held;               /* of the call being made: a reference to be released; NULL */
     tw_context *entered;            /* the same, once it has been entered and is to be left */
-    uint64_t left_out;              /* what tw_missed answers */
+    uint64_t left_out;              /* what tw_missed returns */
     const tw_bare_timer *firing;    /* whose callback is under way: an address, perhaps freed */
 };
 

@@ -9,7 +9,7 @@
 #include <tickwheel.h>
 
 /* Copies what the caller's struct has and this one knows; the rest, or all of it
- * where it is NULL, is 0. Answers 0, or -1 if its size was not set, or if it has an
+ * where it is NULL, is 0. Returns 0, or -1 if its size was not set, or if it has an
  * option that is not known here. */
 static inline int options_copy(const tw_options *given, tw_options *out)
 {

@@ -127,7 +127,7 @@ TW_INLINE void pool_give(struct pool *pool, struct node *node)
     pool->free = node;
 }
 
-/* The call is over: its node is given back. Answers its context, whose reference the
+/* The call is over: its node is given back. Returns its context, whose reference the
  * caller still has to release. */
 TW_INLINE tw_context *pool_retire(struct pool *pool, struct node *node)
 {

@@ -63,7 +63,7 @@ struct post_queue {
     uint64_t handed;               /* of them given out by post_next */
 };
 
-/* Any thread. Answers 1 if the caller now has to wake the loop, 0 if not. */
+/* Any thread. Returns 1 if the caller now has to wake the loop, 0 if not. */
 int post_send(struct post_queue *queue, tw_post *post);
 
 /* The same with memory of our own; -1 if there is none. */
@@ -103,7 +103,7 @@ static inline bool post_waiting(const struct post_queue *queue)
 
 /* The loop's thread: takes over what has been posted until now, but turns round no more
  * than `limit` posts at once; a stack is taken over when it has been turned to its end.
- * Answers how many it has turned. */
+ * Returns how many it has turned. */
 size_t post_collect(struct post_queue *queue, size_t limit);
 
 /* The loop's thread: the next call taken over; false: none is left. From now on
@@ -123,7 +123,7 @@ static inline void post_alarm_is(struct post_queue *queue, uint64_t alarm_ns)
     atomic_store_explicit(&queue->alarm_ns, alarm_ns, memory_order_relaxed);
 }
 
-/* The loop's thread: says what the loop is doing. Answers what it was doing
+/* The loop's thread: says what the loop is doing. Returns what it was doing
  * before: POST_WOKEN if a wake-up has come or is on its way. */
 static inline enum post_reader post_reader_is(struct post_queue *queue, enum post_reader reader)
 {

@@ -104,7 +104,7 @@ void ready_join_end(struct ready *ready, struct chunk_pool *pool);
 
 /* The run at the top has another first timer, or none: finds its place. Where many cells
  * before that are empty, some are dropped, and the run stays known by the timer that it
- * had. Answers how many were. */
+ * had. Returns how many were. */
 size_t ready_settle_top(struct ready *ready, struct chunk_pool *pool);
 
 /* The first cell of the earliest run, NULL if it is empty or there is no run. */

@@ -57,7 +57,7 @@ static bool leave_scheduled(struct remote_node *node, enum remote_phase phase)
            atomic_compare_exchange_strong(&node->state, &state, next);
 }
 
-/* The node is no longer linked in the arrivals. Answers the phase that it was in;
+/* The node is no longer linked in the arrivals. Returns the phase that it was in;
  * POSTED has become SCHEDULED. */
 static enum remote_phase unlink_arrival(struct remote_node *node)
 {
@@ -155,7 +155,7 @@ static void look_at_arrival(tw_loop *loop, struct remote_node *node)
 }
 
 /* remote_collect of so many arrivals at most: of what is left of the stack that was taken
- * last, else of a new one. Answers how many it has looked at. */
+ * last, else of a new one. Returns how many it has looked at. */
 static size_t remote_collect_some(tw_loop *loop, size_t limit)
 {
     struct remote *remote = &loop->remote;

@@ -82,10 +82,10 @@ void remote_free(tw_loop *loop);
 void remote_collect(tw_loop *loop);
 
 /* The same as far as REMOTE_SHORT goes; remote_has_arrivals says whether that is all.
- * Answers how many it has looked at. */
+ * Returns how many it has looked at. */
 size_t remote_collect_bounded(tw_loop *loop);
 
-/* A run begins: the same as far as its budget goes. Answers what is left of the budget: 0
+/* A run begins: the same as far as its budget goes. Returns what is left of the budget: 0
  * if something is still to be taken in. */
 size_t remote_begin_run(tw_loop *loop, size_t budget);
 

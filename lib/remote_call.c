@@ -19,7 +19,7 @@ static uint64_t read_remote_clock(const struct remote *remote)
     return reading > told ? reading : told;
 }
 
-/* Counts one more start, and answers its number; 0: max_pending does not allow it. */
+/* Counts one more start, and returns its number; 0: max_pending does not allow it. */
 static uint64_t admit(struct remote *remote)
 {
     if (TW_LIKELY(remote->pending_cap == UINT64_MAX))
@@ -43,7 +43,7 @@ void remote_push_arrival(struct post_queue *queue, struct remote_node *node)
     } while (!atomic_compare_exchange_weak(&queue->arrivals, &newest, node));
 }
 
-/* Makes the node's call known: the loop finds it among the arrivals. Answers the state
+/* Makes the node's call known: the loop finds it among the arrivals. Returns the state
  * that it has then. */
 static uint64_t publish(struct post_queue *queue, struct remote_node *node)
 {

@@ -111,7 +111,7 @@ static inline unsigned char *trace_put_delay(struct trace_codec *codec, unsigned
     return index < TRACE_DELAYS ? out : trace_put_varint(out, delay);
 }
 
-/* Writes an event of any kind but the end; answers where the next one goes. */
+/* Writes an event of any kind but the end; returns where the next one goes. */
 static inline unsigned char *trace_put(struct trace_codec *codec, unsigned char *out,
                                        const struct trace_event *event)
 {
