@@ -129,7 +129,7 @@ int main(void)
     say("reserve.1000", reserved(1000) / 1000);
     say("reserve.5000", reserved(5000));
     say("minute.10000", spread(10000, minute) - 80000);
-    say("minute.10000000", spread(10000000, minute) / 1e7);
+    say("minute.1000000", spread(1000000, minute) / 1e6);
 
     loop = loop_new();
     before = bytes_of(loop);

@@ -88,13 +88,13 @@ class Figures(unittest.TestCase):
         self.claim("docs/DESIGN.md", "A timer is # bytes (# without callback and argument",
                    of["timer"], of["bare"])
         self.claim("docs/DESIGN.md", "# bytes a timer, and for half-empty chunks # KiB where "
-                   "10,000 are spread over a minute", of["minute.10000000"], of["minute.10000"] / KIB)
+                   "10,000 are spread over a minute", of["minute.1000000"], of["minute.10000"] / KIB)
         self.claim("include/tickwheel.h", "a bare timer costs # bytes",
-                   of["bare"] + of["minute.10000000"])
+                   of["bare"] + of["minute.1000000"])
         self.claim("include/tickwheel.h", "The library owns the memory of a call: # bytes each",
                    of["call"])
         self.claim("docs/RECIPES.md", "Then # bytes for an embedded timer, # for a call by handle",
-                   of["minute.10000000"], of["call"])
+                   of["minute.1000000"], of["call"])
 
     def test_what_a_reserve_takes(self):
         of = self.bytes
@@ -108,7 +108,7 @@ class Figures(unittest.TestCase):
 
     def test_instructions(self):
         of = self.counts
-        self.claim("docs/DESIGN.md", "An active timer moves further out* (`calendar_push_back`; # "
+        self.claim("docs/DESIGN.md", "An active timer moves further out* (`calendar_waits`, `calendar_move_later`; # "
                    "instructions a call", of["operation/refresh"])
         self.claim("docs/DESIGN.md", "a run with nothing to do | # instructions",
                    of["operation/run-nothing"])
