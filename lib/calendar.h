@@ -64,7 +64,8 @@ struct calendar {
     /* Read or written by every start and stop. */
     uint64_t next_ns;       /* what calendar_next_ns will return; or one of the two below */
     uint64_t sequence;      /* number of the last start, in steps of TIMER_SEQUENCE_ONE */
-    uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in */
+    uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in, or of the
+                               one before it, if that stays closed */
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */
     unsigned fast_state;    /* of a timer active in slot 0; or CALENDAR_NO_STATE, so that no call
@@ -84,8 +85,8 @@ struct calendar {
     bool bare;              /* the loop's own timers are tw_bare_timers */
 
     uint64_t tick_mask;     /* 2^tick_shift - 1 */
-    uint64_t pass_ns;       /* nothing but what is in the wheel is due before this; 0:
-                               calendar_pass may not be */
+    uint64_t pass_ns;       /* when the first that is ready is due: nothing but what is in the wheel
+                               is due before; 0: there is more to look at */
     uint64_t visited;       /* cells read by cascades and opened ticks */
     uint64_t moved;         /* timers brought closer by cascades */
     uint64_t moved_max;     /* the most in one step */

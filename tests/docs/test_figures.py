@@ -108,8 +108,9 @@ class Figures(unittest.TestCase):
 
     def test_instructions(self):
         of = self.counts
-        self.claim("docs/DESIGN.md", "An active timer moves further out* (`calendar_waits`, `calendar_move_later`; # "
-                   "instructions a call", of["operation/refresh"])
+        self.claim("docs/DESIGN.md", "A timer moves further out* (`calendar_waits`; # instructions "
+                   "a call, the caller's loop included; # if it was parked", of["operation/refresh"],
+                   of["operation/unpark"])
         self.claim("docs/DESIGN.md", "a run with nothing to do | # instructions",
                    of["operation/run-nothing"])
         self.claim("docs/DESIGN.md", "a pair of calls takes # instructions where # are the "
