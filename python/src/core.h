@@ -82,6 +82,8 @@ struct entry {
 struct timers {
     PyObject_HEAD
     core_state *state;
+    PyObject *module;            /* whose state that is: a reference that the collector is not shown,
+                                    so that it leaves the module and its types to the end */
     tw_loop *wheel;              /* NULL: nothing was started yet, or closed */
     uint64_t now_ns;             /* the wheel's clock, unless that is the system's */
     struct entry *due;           /* taken out by a run, and not handed over yet: in order */
@@ -99,6 +101,14 @@ struct timers {
 static inline PyObject **slot(PyObject *handle, Py_ssize_t offset)
 {
     return (PyObject **)((char *)handle + offset);
+}
+
+/* Not by its type, which may have forgotten its module when the interpreter ends. */
+static inline core_state *state_of(PyObject *handle)
+{
+    char *end = (char *)handle + Py_TYPE(handle)->tp_basicsize;
+
+    return ((struct entry *)end)[-1].timers->state;
 }
 
 static inline struct entry *entry_of(const core_state *state, PyObject *handle)

@@ -79,7 +79,7 @@ PyDoc_STRVAR(cancel_doc,
 static PyObject *handle_cancel(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
     prefetch_rest(self);
-    core_state *state = PyType_GetModuleState(Py_TYPE(self));
+    core_state *state = state_of(self);
     const struct slots *slots = &state->slots;
     struct entry *entry = entry_of(state, self);
     int status = 0;
@@ -160,13 +160,13 @@ void handles_free_spare(timers *owner)
 #define FOR_EACH_SLOT(place, state, handle)                                                    \
     for (PyObject **place = slot(handle, sizeof(PyObject)),                                     \
                   **end_ = slot(handle, (state)->slots_end),                                    \
-                  **weak_ = slot(handle, (state)->handle_type->tp_weaklistoffset);              \
+                  **weak_ = slot(handle, Py_TYPE(handle)->tp_weaklistoffset);                   \
          place < end_; place++)                                                                 \
         if (place != weak_)
 
 static int handle_traverse(PyObject *self, visitproc visit, void *arg)
 {
-    core_state *state = PyType_GetModuleState(Py_TYPE(self));
+    core_state *state = state_of(self);
 
     Py_VISIT(Py_TYPE(self));
     FOR_EACH_SLOT(place, state, self) {
@@ -182,7 +182,7 @@ static int handle_traverse(PyObject *self, visitproc visit, void *arg)
 /* The Timers stays: it is cleared itself if it is garbage, too. */
 static int handle_clear(PyObject *self)
 {
-    core_state *state = PyType_GetModuleState(Py_TYPE(self));
+    core_state *state = state_of(self);
 
     FOR_EACH_SLOT(place, state, self) {
         Py_CLEAR(*place);
@@ -194,7 +194,7 @@ static int handle_clear(PyObject *self)
 static void handle_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    core_state *state = PyType_GetModuleState(type);
+    core_state *state = state_of(self);
 
     PyObject_GC_UnTrack(self);
     Py_TRASHCAN_BEGIN(self, handle_dealloc)
@@ -341,7 +341,7 @@ static PyObject **lazy_slot(core_state *state, PyObject *self, const struct lazy
 static PyObject *get_lazy(PyObject *self, void *closure)
 {
     const struct lazy *lazy = closure;
-    core_state *state = PyType_GetModuleState(Py_TYPE(self));
+    core_state *state = state_of(self);
     PyObject **place = lazy_slot(state, self, lazy);
 
     if (*place == NULL) {
@@ -362,7 +362,7 @@ static PyObject *get_lazy(PyObject *self, void *closure)
 /* As the slot, which may be written to: somebody may. */
 static int set_lazy(PyObject *self, PyObject *value, void *closure)
 {
-    core_state *state = PyType_GetModuleState(Py_TYPE(self));
+    core_state *state = state_of(self);
 
     if (value == NULL) {
         PyErr_SetString(PyExc_TypeError, "an attribute of a TimerHandle cannot be deleted");

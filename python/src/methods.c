@@ -168,8 +168,8 @@ static PyObject *loop_call_at(PyObject *self, PyTypeObject *defining, PyObject *
     core_state *state = PyType_GetModuleState(defining);
     struct call call;
 
-    if (parse(&signature, args, count, names, &call) < 0) {
-        return NULL;
+    if (state == NULL || parse(&signature, args, count, names, &call) < 0) {
+        return NULL;             /* without a module: the interpreter is ending */
     }
     if (call.first == Py_None) {
         PyErr_SetString(PyExc_TypeError, "when cannot be None");
@@ -294,8 +294,8 @@ static PyObject *loop_call_later(PyObject *self, PyTypeObject *defining, PyObjec
     core_state *state = PyType_GetModuleState(defining);
     struct call call;
 
-    if (parse(&signature, args, count, names, &call) < 0) {
-        return NULL;
+    if (state == NULL || parse(&signature, args, count, names, &call) < 0) {
+        return NULL;             /* without a module: the interpreter is ending */
     }
     if (call.first == Py_None) {
         PyErr_SetString(PyExc_TypeError, "delay must not be None");

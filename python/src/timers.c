@@ -366,6 +366,8 @@ static PyObject *timers_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     timers *self = (timers *)type->tp_alloc(type, 0);
     if (self != NULL) {
         self->state = PyType_GetModuleState(type);
+        self->module = PyType_GetModule(type);
+        Py_INCREF(self->module);
         self->due_end = &self->due;
         self->system_clock = system_clock;
     }
@@ -417,6 +419,7 @@ static void timers_dealloc(timers *self)
     timers_forget_last(self);
     drop_all(self);
     handles_free_spare(self);
+    Py_XDECREF(self->module);
     type->tp_free(self);
     Py_DECREF(type);
 }

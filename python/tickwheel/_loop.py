@@ -8,6 +8,7 @@ call_later, call_at and _run_once are our own. Everything else is asyncio's.
 
 import asyncio
 import collections
+import os
 import sys
 import time
 
@@ -37,8 +38,9 @@ class _Timers(_core.LoopMethods):
 
     def close(self):
         """Close the event loop. What is pending is dropped; nothing more can be started."""
+        if not self.is_running():  # else it is refused
+            self._wheel.close()    # first: what is dropped may want to start something
         super().close()
-        self._wheel.close()
 
     def _timer_handle_cancelled(self, handle):
         """Nothing to do: a cancelled handle has left the wheel already."""
@@ -113,13 +115,15 @@ class TimersMixin(_Timers):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._due = collections.deque()
+        self._pid = os.getpid()
         self._timers_fd = self._wheel.fileno(self)
         self.add_reader(self._timers_fd, self._run_timers)
 
     def close(self):
         """Close the event loop. What is pending is dropped; nothing more can be started."""
-        if not (self.is_running() or self.is_closed()):
-            self.remove_reader(self._timers_fd)  # before its number is used again
+        # Before its number is used again; but not in a child, whose selector is its parent's.
+        if not (self.is_running() or self.is_closed() or os.getpid() != self._pid):
+            self.remove_reader(self._timers_fd)
         super().close()
         self._due.clear()
 

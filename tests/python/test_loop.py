@@ -12,6 +12,7 @@ import math
 import os
 import random
 import selectors
+import subprocess
 import sys
 import threading
 import unittest
@@ -779,6 +780,52 @@ class Program(unittest.TestCase):
                 "assert tickwheel.run(main()) is tickwheel.TimerHandle\n")
         for _ in range(3):
             self.assertEqual(run_in_subinterp(code), 0)
+
+
+class Endings(unittest.TestCase):
+    """Programs of their own: how they end is what is tested."""
+
+    def ends(self, program):
+        done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", program],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout
+
+    def test_handles_that_live_until_the_interpreter_ends(self):
+        for kept in ("", "a.timer.cancel()", "await asyncio.sleep(0.002)"):
+            self.ends("import asyncio, tickwheel\n"
+                      "class A: pass\n"
+                      "a = A()\n"
+                      "async def main():\n"
+                      "    loop = asyncio.get_running_loop()\n"
+                      "    a.timer = loop.call_later(0.001, setattr, a, 'done', True)\n"
+                      f"    {kept or 'pass'}\n"
+                      "tickwheel.run(main())\n")
+
+    def test_handles_that_outlive_the_module(self):
+        self.ends("import gc, sys, tickwheel\n"
+                  "loop, kept = tickwheel.EventLoop(), []\n"
+                  "kept += [kept, loop.call_later(1, kept.append)]\n"
+                  "loop.close()\n"
+                  "for name in [name for name in sys.modules if name.startswith('tickwheel')]:\n"
+                  "    del sys.modules[name]\n"
+                  "del loop, kept, tickwheel\n"
+                  "gc.collect()\n"
+                  "gc.collect()\n")
+
+    def test_what_is_dropped_by_close_starts_nothing(self):
+        said = self.ends("import tickwheel\n"
+                         "loop = tickwheel.EventLoop()\n"
+                         "class Starter:\n"
+                         "    def __del__(self):\n"
+                         "        try:\n"
+                         "            loop.call_later(1, print)\n"
+                         "        except RuntimeError as why:\n"
+                         "            print(why)\n"
+                         "loop.call_later(1, print, Starter())\n"
+                         "loop.close()\n")
+        self.assertEqual(said, "Event loop is closed\n")
 
 
 if __name__ == "__main__":

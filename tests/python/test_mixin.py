@@ -4,7 +4,9 @@
 import asyncio
 import contextvars
 import gc
+import os
 import random
+import signal
 import threading
 import unittest
 import weakref
@@ -165,8 +167,24 @@ class Common:
         self.assertEqual(self.ran, [1])
 
 
+    def test_a_child_that_ends_leaves_the_parents_timers_alone(self):
+        self.loop.run_until_complete(asyncio.sleep(0))
+        child = os.fork()
+        if child == 0:
+            self.loop.__del__()   # what the end of an interpreter does about an open loop
+            os._exit(0)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        signal.alarm(20)          # nothing else would wake the loop: it ends the test
+        self.loop.call_later(0.01, self.ran.append, "woken")
+        self.loop.call_later(0.02, self.loop.stop)
+        self.loop.run_forever()
+        signal.alarm(0)
+        self.assertEqual(self.ran, ["woken"])
+
+
 class Uvloop(Common, unittest.TestCase):
     make = OnUvloop
+    test_a_child_that_ends_leaves_the_parents_timers_alone = None   # nor does uvloop itself
 
 
 class Asyncio(Common, unittest.TestCase):
