@@ -2,12 +2,11 @@
 /* Runs the registered tests, each in a process of its own, as Criterion does.
  *
  *     program [PATTERN]     only the tests whose "suite/name" matches, as a shell's pattern */
-#include <criterion/criterion.h>
+#include "registered.h"
 
 #include <fnmatch.h>
 #include <math.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,37 +31,6 @@ _Noreturn void __wrap__exit(int status)
 
 /* Where this is used instead of Criterion everything is slower. */
 #define TIMEOUT_FACTOR 10
-
-static struct mini_test *tests;
-static bool this_test_failed;
-
-void mini_register(struct mini_test *test)
-{
-    test->next = tests;
-    tests = test;
-}
-
-void mini_failed(bool fatal, const char *file, int line, const char *what, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "%s:%d: not so: %s:", file, line, what);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    this_test_failed = true;
-    if (fatal)
-        exit(EXIT_FAILURE);
-}
-
-static const struct mini_options *suite_options(const struct mini_test *test)
-{
-    static const struct mini_options none;
-    for (const struct mini_test *suite = tests; suite; suite = suite->next)
-        if (!suite->name && strcmp(suite->suite, test->suite) == 0)
-            return &suite->options;
-    return &none;
-}
 
 /* In the child: does not return. */
 static void run_body(const struct mini_test *test, const struct mini_options *suite)

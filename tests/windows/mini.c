@@ -3,45 +3,13 @@
  * process of its own, in which the program is called again with the test's name.
  *
  *     program [SUITE/NAME]     only this test, in this process */
-#include <criterion/criterion.h>
+#include "../mini/registered.h"
 
 #include <process.h>
 #include <signal.h>
-#include <stdarg.h>
 
 /* What a process that aborts ends with. */
 #define ABORTED 3
-
-static struct mini_test *tests;
-static bool this_test_failed;
-
-void mini_register(struct mini_test *test)
-{
-    test->next = tests;
-    tests = test;
-}
-
-void mini_failed(bool fatal, const char *file, int line, const char *what, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "%s:%d: not so: %s:", file, line, what);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    this_test_failed = true;
-    if (fatal)
-        exit(EXIT_FAILURE);
-}
-
-static const struct mini_options *suite_options(const struct mini_test *test)
-{
-    static const struct mini_options none;
-    for (const struct mini_test *suite = tests; suite; suite = suite->next)
-        if (!suite->name && strcmp(suite->suite, test->suite) == 0)
-            return &suite->options;
-    return &none;
-}
 
 static int run_body(const struct mini_test *test)
 {
