@@ -66,7 +66,8 @@ static void show_remote(void *arg, struct remote_node *node)
     if (showing->ended || remote_phase(state) != REMOTE_SCHEDULED)
         return;
     showing->shown++;
-    showing->ended = !show_call(showing, &node->node, 0, remote_handle(node, state), NULL);
+    tw_handle handle = remote_handle(node->node.index, state);
+    showing->ended = !show_call(showing, &node->node, 0, handle, NULL);
 }
 
 /* visit has returned, or was left by an exception. */

@@ -92,7 +92,8 @@ static tw_handle start_remote(tw_loop *loop, uint64_t when_ns, tw_callback *call
     timer_whole(timer)->callback_ = callback;
     timer_whole(timer)->arg_ = arg;
     node->number = number;
-    tw_handle handle = remote_handle(node, publish(&loop->posts, node));
+    uint32_t index = node->node.index; /* once it is published it may be over, and trimmed away */
+    tw_handle handle = remote_handle(index, publish(&loop->posts, node));
     if (post_claim_wake(&loop->posts, latest_wake(remote, when_ns)))
         runner_wake(loop);
     return handle;

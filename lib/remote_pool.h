@@ -102,9 +102,9 @@ TW_INLINE uint32_t remote_generation(uint64_t state)
     return (uint32_t)(state >> 32);
 }
 
-TW_INLINE tw_handle remote_handle(const struct remote_node *node, uint64_t state)
+TW_INLINE tw_handle remote_handle(uint32_t index, uint64_t state)
 {
-    return (uint64_t)remote_generation(state) << 32 | node->node.index;
+    return (uint64_t)remote_generation(state) << 32 | index;
 }
 
 #endif
