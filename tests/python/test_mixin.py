@@ -171,8 +171,12 @@ class Common:
         self.loop.run_until_complete(asyncio.sleep(0))
         child = os.fork()
         if child == 0:
-            self.loop.__del__()   # what the end of an interpreter does about an open loop
-            os._exit(0)
+            status = 1
+            try:
+                self.loop.close()     # as the end of an interpreter does with an open loop
+                status = 0
+            finally:
+                os._exit(status)
         self.assertEqual(os.waitpid(child, 0)[1], 0)
         signal.alarm(20)          # nothing else would wake the loop: it ends the test
         self.loop.call_later(0.01, self.ran.append, "woken")
