@@ -125,7 +125,8 @@ static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t
 TW_INLINE void put_in_wheel(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
 {
     struct bucket *bucket = &calendar->wheel.slots[slot];
-    if (TW_LIKELY(!bucket_is_full(bucket))) /* not wheel_insert: gcc 12 has it among cold code here */
+    /* Not wheel_insert: gcc 12 has it among cold code here. */
+    if (TW_LIKELY(!bucket_is_full(bucket)))
         bucket_push_hot(bucket, timer, timer->deadline_);
     else if (TW_UNLIKELY(!wheel_insert_with_chunk(&calendar->wheel, &calendar->cells, slot, timer,
                                                   timer->deadline_)))

@@ -53,7 +53,8 @@ enum {
  * asked for, so that what buckets know of their earliest may be too early. */
 enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
 
-/* pass_ns while a run goes on that has only the wheel to look at: no run can pass. */
+/* pass_ns while a run goes on that has only the wheel and the ready list to look at: no run
+ * can pass. */
 #define CALENDAR_ONLY_WHEEL ((uint64_t)1)
 
 /* A run that reads as many cells as it likes, and one that is to be short. */
@@ -64,8 +65,8 @@ struct calendar {
     /* Read or written by every start and stop. */
     uint64_t next_ns;       /* what calendar_next_ns will return; or one of the two below */
     uint64_t sequence;      /* number of the last start, in steps of TIMER_SEQUENCE_ONE */
-    uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in, or of the
-                               one before it, if that stays closed */
+    uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in, or of
+                               the one before it, if that stays closed */
     unsigned tick_shift;    /* a tick is 2^tick_shift ns */
     unsigned tag;           /* this loop's, in place in a timer's state */
     unsigned fast_state;    /* of a timer active in slot 0; or CALENDAR_NO_STATE, so that no call
@@ -316,7 +317,8 @@ TW_INLINE size_t calendar_parked(const struct calendar *calendar)
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget);
 void calendar_end_run(struct calendar *calendar, bool may_pass);
 
-/* The same for a run before pass_ns, which has no bound and only the wheel to look at. */
+/* The same for a run without a bound that has only the wheel and the ready list to look at:
+ * calendar_has_more says whether. */
 TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_ns)
 {
     calendar_ask_next(calendar);
@@ -427,7 +429,7 @@ TW_INLINE tw_bare_timer *calendar_next_lone(struct calendar *calendar, uint64_t 
         wheel->cursor = horizon; /* nothing is left */
         return NULL;
     }
-    struct bucket *bucket = &wheel->slots[tick & (WHEEL_SLOTS - 1)];
+    struct bucket *bucket = &wheel->slots[wheel_slot_at(0, tick)];
     if (tick > horizon || tick >= wheel->cascade_due || bucket->count != 1)
         return calendar_next_due(calendar, now_ns);
     tw_bare_timer **cell = bucket->end - 1, *timer = *cell;

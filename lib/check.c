@@ -252,7 +252,7 @@ static const char *check_counts(const struct walk *walk)
     return NULL;
 }
 
-/* Until when a run may pass, or look at the wheel alone. */
+/* Until when a run may pass, or look at the wheel and the ready list alone. */
 static const char *check_passing(const struct walk *walk)
 {
     const tw_loop *loop = walk->loop;
@@ -279,7 +279,8 @@ static const char *check_flags(const struct walk *walk)
     const struct runner *runner = &loop->runner;
     unsigned fast = loop->recorder ? CALENDAR_NO_STATE : calendar->tag + 1;
     bool still = !loop->running && !calendar->opening;
-    CHECK(calendar->running == loop->running, "F1: loop and calendar differ over whether a run is under way");
+    CHECK(calendar->running == loop->running,
+          "F1: loop and calendar differ over whether a run is under way");
     CHECK(calendar->fast_state == fast, "F2: the short cuts do not follow the recorder");
     CHECK(calendar->still_state == (still ? fast : CALENDAR_NO_STATE),
           "F3: refreshes take a short cut while time does not stand still, or none while it does");

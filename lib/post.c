@@ -57,8 +57,8 @@ int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
     return post ? push(queue, post) : -1;
 }
 
-/* Turns the stack round that was taken (there is one), as far as `limit` posts go. When it is done, they
- * follow those that are waiting to be made. Returns how many it has turned. */
+/* Turns the stack round that was taken (there is one), as far as `limit` posts go. When it
+ * is done, they follow those that are waiting to be made. Returns how many it has turned. */
 static size_t turn(struct post_queue *queue, size_t limit)
 {
     size_t turned = 0;

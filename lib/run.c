@@ -480,12 +480,12 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
     return run.calls;
 }
 
-/* ------------------------------------------------- a run that only the wheel has to do with
+/* ------------------------------- a run that only the wheel and the ready list have to do with
  *
  * Most runs of a small loop have a timer or two to fire, and nothing else to look at:
- * no soon calls, no posts, nothing ready, nobody who waits between the runs. Then
- * calendar.pass_ns is after the reading of the clock, and what could change that
- * resets it. Such a run takes a third of the instructions. */
+ * no soon calls, no posts, nobody who waits between the runs. calendar_has_more says
+ * whether, by calendar.pass_ns, which is reset by what could change that. Such a run takes
+ * a third of the instructions. */
 
 /* However it is over. A callback may have called tw_fd. */
 static void close_wheel_run(tw_loop **of)

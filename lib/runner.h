@@ -5,8 +5,8 @@
  *     tw_run_forever   run ─> prepare to sleep ─> sleep ─> run ...
  *     tw_run_until_empty  the same, as long as anything is pending
  *     tw_fd            run ─> prepare to sleep; if something is due at once, the
- *                      descriptor is made readable; the outer poller sleeps; a start in between that is due
- *                      before the alarm goes off sets the alarm anew
+ *                      descriptor is made readable; the outer poller sleeps; a start
+ *                      in between that is due before the alarm goes off sets it anew
  *
  * The alarm is set anew only when it would go off too late, or has gone off. So
  * timers that come and go behind the next deadline cost no system call; the

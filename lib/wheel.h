@@ -280,7 +280,7 @@ TW_INLINE bool wheel_quiet_until(const struct wheel *wheel, uint64_t tick)
 TW_INLINE bool wheel_closed_until(const struct wheel *wheel, uint64_t tick, uint64_t now_ns)
 {
     return tick == wheel->next_tick && tick < wheel->cascade_due &&
-           now_ns < wheel->slots[tick & (WHEEL_SLOTS - 1)].earliest;
+           now_ns < wheel->slots[wheel_slot_at(0, tick)].earliest;
 }
 
 /* A level was found to have no cells. */
