@@ -20,7 +20,7 @@ const void *threads_current(void)
 /* --------------------------------------------------------- the end of a thread */
 
 static pthread_key_t ending;
-static bool has_ending;
+static atomic_bool has_ending; /* read at the end of the process, other threads or not */
 
 static void end_thread(void *arg)
 {
@@ -29,13 +29,13 @@ static void end_thread(void *arg)
 
 static void make_ending(void)
 {
-    has_ending = pthread_key_create(&ending, end_thread) == 0;
+    atomic_store(&has_ending, pthread_key_create(&ending, end_thread) == 0);
 }
 
 /* If the library is unloaded before its threads end, they must not call into it. */
 __attribute__((destructor)) static void remove_ending(void)
 {
-    if (has_ending)
+    if (atomic_exchange(&has_ending, false))
         (void)pthread_key_delete(ending);
 }
 
@@ -43,7 +43,7 @@ bool threads_end_with(void (*end)(void *arg), void *arg)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, make_ending);
-    if (!has_ending || pthread_setspecific(ending, arg) != 0)
+    if (!atomic_load(&has_ending) || pthread_setspecific(ending, arg) != 0)
         return false;
     this_thread.end = end;
     return true;

@@ -340,6 +340,36 @@ Test(posts, leave_no_memory_behind_even_if_a_thread_cannot_be_marked)
     loop_free(loop);
 }
 
+/* A process may end while other threads post, for the first time even: the library looks
+ * then whether one has. Nothing but a flag of no order is between the two. */
+static atomic_bool has_posted;
+
+static void *post_and_stay(void *loop)
+{
+    tw_call_soon_threadsafe(loop, free, NULL);
+    atomic_store_explicit(&has_posted, true, memory_order_relaxed);
+    sleep_ns(HOUR);
+    return NULL;
+}
+
+static void end_beside_it(void *loop)
+{
+    pthread_t thread = thread_start(post_and_stay, loop);
+    pthread_detach(thread);
+    while (!atomic_load_explicit(&has_posted, memory_order_relaxed))
+        sleep_ns(MS);
+    exit(0);
+}
+
+Test(posts, of_a_thread_that_outlives_main_are_no_race)
+{
+    tw_loop *loop = loop_new();
+    static char said[4000];
+    int status = in_child(end_beside_it, loop, said, sizeof said);
+    cr_assert_eq(status, 0, "the child ended with %#x: %s", status, said);
+    loop_free(loop);
+}
+
 /* ------------------------------------------------------------- embedded posts */
 
 /* A queue of the caller's own, here a number, and a post that says it has grown. */
