@@ -188,9 +188,11 @@ Test(faults, a_pipe_that_cannot_be_set_up_is_told_and_got_over)
 /* These take the place of the C library's in this program. */
 static int timerfd_error, epoll_error;
 static int epoll_calls_left; /* that succeed before */
+static clockid_t timerfd_clock; /* of the last one that was asked for */
 
 int timerfd_create(clockid_t clock, int flags)
 {
+    timerfd_clock = clock;
     if (timerfd_error != 0) {
         errno = timerfd_error;
         return -1;
@@ -205,6 +207,21 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
         return -1;
     }
     return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+
+/* The two tell different times only where a system has been suspended. */
+Test(faults, the_descriptor_goes_by_the_clock_that_was_asked_for)
+{
+    const clockid_t expected[] = {[TW_CLOCK_MONOTONIC] = CLOCK_MONOTONIC,
+                                  [TW_CLOCK_BOOTTIME] = CLOCK_BOOTTIME};
+    for (int clock_id = TW_CLOCK_MONOTONIC; clock_id <= TW_CLOCK_BOOTTIME; clock_id++) {
+        tw_options options = {.size = sizeof options, .clock_id = clock_id};
+        tw_loop *loop = tw_loop_new(&options);
+        timerfd_clock = -1;
+        cr_assert_geq(tw_fd(loop), 0);
+        cr_assert_eq(timerfd_clock, expected[clock_id]);
+        loop_free(loop);
+    }
 }
 
 static void expect_failure(tw_loop *loop, int error, unsigned open)
