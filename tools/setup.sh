@@ -21,6 +21,7 @@ _tw_have() {
     lld) command -v ld.lld ;;
     abigail-tools) command -v abidiff ;;
     groff-base) command -v groff ;;
+    util-linux) command -v taskset ;;
     man-db) command -v man ;;
     libcriterion-dev) _tw_have_header criterion/criterion.h ;;
     libbenchmark-dev) _tw_have_header benchmark/benchmark.h c++ ;;
