@@ -409,6 +409,31 @@ Test(calendar, next_wake_up_follows_every_start_move_and_stop)
     tw_loop_free(loop);
 }
 
+/* What waits in the first slots has all been parked. They are read as far as a chunk goes;
+ * of the others it is believed what they once had. */
+Test(calendar, next_wake_up_reads_a_chunk_of_a_level_and_no_more)
+{
+    enum { N = CHUNK_ROOM * 2 / 3 };
+    begin();
+    tw_timer *timers[3];
+    for (unsigned slot = 0; slot < 3; slot++)
+        timers[slot] = timers_started(N, now + (slot + 1) * TICK);
+    tw_timer *last = timers_started(1, now + 4 * TICK);
+    cr_assert_eq(tw_next_ns(loop), now + TICK);
+    for (unsigned slot = 0; slot < 3; slot++) {
+        for (unsigned i = 0; i < N; i++)
+            tw_timer_park(loop, &timers[slot][i]);
+    }
+    cr_assert_eq(tw_next_ns(loop), now + 2 * TICK, "the second slot has not been read");
+    now += 4 * TICK;
+    cr_assert_eq(tw_run(loop), 1u);
+    check();
+    tw_loop_free(loop);
+    for (unsigned slot = 0; slot < 3; slot++)
+        free(timers[slot]);
+    free(last);
+}
+
 /* Lazily moved timers empty a slot that the loop was going to be woken for. */
 Test(calendar, slot_whose_timers_have_all_moved_on_is_harmless)
 {
