@@ -1,46 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * call: calls by handle, and contexts.
+ * call: calls by handle.
  *
  * A cancelled call's node keeps its cell, parked, and is the next to be taken:
  * so the cancel and call_later of a usual request timeout touch one cache line
  * and never the wheel.
  */
-#include "loop.h"
-
-/* ------------------------------------------------------------------ contexts */
-
-void context_retain(tw_loop *loop, tw_context *context)
-{
-    if (!context || !context->ops || !context->ops->retain)
-        return;
-    loop_lock(loop);
-    context->ops->retain(context);
-    loop_unlock(loop);
-}
-
-void context_release(tw_context *context)
-{
-    if (context && context->ops && context->ops->release)
-        context->ops->release(context);
-}
-
-tw_context *tw_context_current(const tw_loop *loop)
-{
-    return loop ? loop->context : NULL;
-}
-
-tw_context *tw_context_set(tw_loop *loop, tw_context *context)
-{
-    if (!loop) {
-        errno = EINVAL;
-        return NULL;
-    }
-    TW_ASSERT_OWNED(loop);
-    tw_context *before = loop->context;
-    loop->context = context;
-    return before;
-}
+#include "check.h"
+#include "context.h"
+#include "guard.h"
+#include "owner.h"
+#include "record.h"
+#include "remote_call.h"
+#include "remote_loop.h"
 
 /* ------------------------------------------------------------------- starting */
 

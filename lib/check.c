@@ -3,7 +3,7 @@
  * check: the walk over everything, against the invariants that docs/DESIGN.md
  * numbers, but for those between threads. The names in the messages are those numbers.
  */
-#include "loop.h"
+#include "check.h"
 
 /* What the walk has counted. */
 struct walk {

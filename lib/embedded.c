@@ -10,7 +10,10 @@
  * holds it; so only the rare paths, and starts of what has no place, look whether
  * it is of the loop's kind.
  */
-#include "loop.h"
+#include "check.h"
+#include "guard.h"
+#include "owner.h"
+#include "record.h"
 
 static TW_NOINLINE int fail(int error)
 {

@@ -5,7 +5,8 @@
  * The calendar shows what it holds; calls that other threads have started are shown
  * from the pool of their nodes, since some may not have arrived yet.
  */
-#include "loop.h"
+#include "owner.h"
+#include "remote_loop.h"
 
 struct showing {
     bool (*visit)(void *visit_arg, const tw_call_info *info);

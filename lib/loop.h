@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop: what a tw_loop is made of. The public calls are in
- *     loop.c       making, freeing, the clock, room, statistics
- *     call.c       calls by handle, contexts
+ * loop: what a tw_loop is made of, its clock, and what follows from its state. Nothing
+ * here calls up: the public calls stand on it, in
+ *     call.c       calls by handle
  *     embedded.c   timers in the caller's structs
- *     run.c        running what is due, and when to run next
- *     runner.c     sleeping, file descriptors, posts from other threads
- *     remote.c     calls with a deadline that other threads start; in
- *     remote_call.c is what those threads call
- *     record.c     writing down what happens to the timers
- *     check.c      the walk over every invariant
+ *     run.c        running what is due
+ *     next.c       when to run next
+ *     forever.c    running and sleeping in turn
+ *     remote_call.c  what other threads call
+ *     create.c     making and freeing
+ * and in smaller ones: docs/DESIGN.md has the list, in the order of dependence.
  */
 #ifndef TW_LOOP_H
 #define TW_LOOP_H
@@ -19,9 +19,10 @@
 #include "calendar.h"
 #include "pool.h"
 #include "post.h"
-#include "record.h"
 #include "remote.h"
 #include "runner.h"
+
+struct recorder;
 
 /* Each start, stop and firing counts in one place: here, or by calendar_park and
  * the moves of parked timers in the calendar. What tw_stats tells is made of
@@ -170,41 +171,12 @@ TW_INLINE bool loop_busy(const tw_loop *loop)
     return loop->running || loop->dropping || loop->reading || loop->locked;
 }
 
-/* The same after a second look: a run that was left by a jump, so that its frames
- * are no more, is over. The calling function is not deeper in the stack than 512
- * bytes below the one that called tw_run, or it is taken for a callback. */
-bool loop_settle(tw_loop *loop);
-
-/* Whether the loop may be run or freed now; else sets errno. */
-TW_INLINE bool loop_idle(tw_loop *loop)
-{
-    return TW_LIKELY(!loop_busy(loop)) || loop_settle(loop);
-}
-
 /* Whether the timer, which has no place, is started from its own callback: then it
  * does not fail for memory. A call by handle that is the first to be started in the
  * callback of another has the very node of that one. */
 TW_INLINE bool loop_restarts(const tw_loop *loop, const tw_bare_timer *timer)
 {
     return loop->running && loop->run.firing == timer;
-}
-
-/* Something pending moves to this deadline. */
-TW_INLINE void loop_look_at_move(tw_loop *loop, uint64_t when_ns)
-{
-    if (TW_UNLIKELY(when_ns < loop->alarm_ns))
-        runner_wake_earlier(loop, when_ns);
-}
-
-/* The start of something while the loop is guarded: whether it may be started
- * all the same; else sets errno. */
-bool loop_look_at_start(tw_loop *loop, uint64_t when_ns);
-
-/* Whether something not pending may be started now, to be due at when_ns (0 for
- * soon calls); else sets errno. */
-TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
-{
-    return TW_LIKELY(!loop->guarded) || loop_look_at_start(loop, when_ns);
 }
 
 /* When to wake for what is due then. */
@@ -219,14 +191,6 @@ TW_INLINE uint64_t loop_put_off(const tw_loop *loop, uint64_t when_ns)
  * when the loop has been put off by its slack: the one that is the multiple of the
  * largest power of two, so that windows that overlap mostly share it. */
 uint64_t loop_point_between(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns);
-
-/* Something happens to a timer (NULL: the loop is run). Only for where the common
- * cases do not come through, or do much else. */
-TW_INLINE void loop_record(tw_loop *loop, enum trace_op op, const tw_bare_timer *timer)
-{
-    if (TW_UNLIKELY(loop->recorder != NULL))
-        record_add(loop, op, timer);
-}
 
 TW_INLINE uint64_t loop_started(const tw_loop *loop)
 {
@@ -264,7 +228,7 @@ TW_INLINE size_t loop_pending_own(const tw_loop *loop)
 
 /* Whether other threads have started or cancelled something that is still to be taken
  * in. */
-TW_INLINE bool remote_has_arrivals(const tw_loop *loop)
+TW_INLINE bool loop_has_arrivals(const tw_loop *loop)
 {
     return loop->remote.arrived || post_has_arrivals(&loop->posts);
 }
@@ -274,31 +238,5 @@ TW_INLINE size_t loop_pending_all(const tw_loop *loop)
 {
     return loop_pending_own(loop) + (size_t)remote_counts(&loop->remote).live;
 }
-
-/* In builds with TW_CHECKED >= 3: the full walk, after every public call; of a large
- * loop, after one in as many as keeps it at a few hundred cells a call. */
-#if TW_CHECKED >= 3
-#define TW_ASSERT_SOUND(loop) check_sound(loop, __FILE__, __LINE__)
-void check_sound(const tw_loop *loop, const char *file, int line);
-#else
-#define TW_ASSERT_SOUND(loop) ((void)0)
-#endif
-
-/* In builds with TW_CHECKED >= 1: a loop belongs to the thread that runs it, from
- * its first run on, and until tw_run_forever returns. Running or freeing it
- * claims it for the calling thread; every other call must come from the thread that
- * owns it, but those that are for any thread: ..._threadsafe, tw_cancel_and_wait,
- * tw_post_send. */
-#if TW_CHECKED >= 1
-#define TW_CLAIM(loop) runner_claim(loop)
-#define TW_ASSERT_OWNED(loop) runner_check_owner(loop)
-#else
-#define TW_CLAIM(loop) ((void)0)
-#define TW_ASSERT_OWNED(loop) ((void)0)
-#endif
-
-/* A node's reference to its context. context may be NULL. */
-void context_retain(tw_loop *loop, tw_context *context);
-void context_release(tw_context *context);
 
 #endif

@@ -18,7 +18,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "owner.h"
 
 #define BUFFER_BYTES 65536
 #define FIRST_SLOTS 1024

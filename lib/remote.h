@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * remote: calls with a deadline that other threads start, and cancel.
+ * remote: calls with a deadline that other threads start, and cancel: what both sides
+ * share. The loop's side is in remote_loop.c, that of the others in remote_call.c.
  *
  *     any thread                       |  the loop's thread
  *                                      |
@@ -37,7 +38,7 @@
 #ifndef TW_REMOTE_H
 #define TW_REMOTE_H
 
-#include "memory.h"
+#include "post.h"
 #include "remote_pool.h"
 
 struct remote {
@@ -70,51 +71,6 @@ struct remote {
     uint64_t sequence;                      /* the sequence numbers after it are theirs */
 };
 
-void remote_init(tw_loop *loop);
-void remote_free(tw_loop *loop);
-
-/* --------------------------------------------------------- the loop's thread only */
-
-/* Arrivals that a bounded run looks at, some 70 ns each. */
-#define REMOTE_SHORT ((size_t)4096)
-
-/* Takes in what other threads have started and cancelled until now. */
-void remote_collect(tw_loop *loop);
-
-/* The same as far as REMOTE_SHORT goes; remote_has_arrivals says whether that is all.
- * Returns how many it has looked at. */
-size_t remote_collect_bounded(tw_loop *loop);
-
-/* A run begins: the same as far as its budget goes. Returns what is left of the budget: 0
- * if something is still to be taken in. */
-size_t remote_begin_run(tw_loop *loop, size_t budget);
-
-/* The loop's own pending calls have changed, or a call is about to be one of them. */
-void remote_tell_others(tw_loop *loop, size_t others);
-
-/* A call is due and has been taken out of its place: whether it may start, which a
- * cancel may have prevented. When it has returned it is over, and those that it called
- * in turn; NULL: every one, since longjmp or an exception has left them. */
-bool remote_start_callback(tw_loop *loop, struct node *node);
-void remote_end_callback(tw_loop *loop, struct node *node);
-
-/* Hands each that is pending to drop(loop, callback, arg). How many. */
-size_t remote_drop_all(tw_loop *loop,
-                       void (*drop)(tw_loop *loop, tw_callback *callback, void *arg));
-
-/* Gives memory back that no call needs. How many bytes. */
-size_t remote_trim(tw_loop *loop);
-
-/* Pushes a node that the caller has marked as linked. Any thread. */
-struct post_queue;
-void remote_push_arrival(struct post_queue *queue, struct remote_node *node);
-
-/* What tw_cancel and its like do with a handle that is none of the loop's own. */
-bool remote_cancel(tw_loop *loop, tw_handle handle);
-bool remote_pending(const tw_loop *loop, tw_handle handle);
-uint64_t remote_when_ns(const tw_loop *loop, tw_handle handle);
-bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns);
-
 /* Of all such calls, ever: started and cancelled, and not yet over. */
 struct remote_tally {
     uint64_t started, cancelled, live;
@@ -126,5 +82,14 @@ TW_INLINE uint64_t remote_placed(const struct remote *remote)
 {
     return remote->placed - remote->taken_out - remote->left;
 }
+
+/* The loop's own pending calls have changed, or a call is about to be one of them. */
+TW_INLINE void remote_tell_others(struct remote *remote, size_t others)
+{
+    atomic_store_explicit(&remote->others, others, memory_order_relaxed);
+}
+
+/* Pushes a node that the caller has marked as linked. Any thread. */
+void remote_push_arrival(struct post_queue *queue, struct remote_node *node);
 
 #endif

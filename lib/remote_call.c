@@ -1,15 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * remote_call: what any thread may call: starting a call, cancelling it, and
- * waiting until it has returned. See remote.h.
+ * remote_call: what any thread may call: posting, starting a call with a deadline,
+ * cancelling it, and waiting until it has returned. See post.h and remote.h.
  *
  * Other threads stay away from the loop's own fields, which it writes all the time:
  * what they need is in struct remote and in struct post_queue.
  */
-#include "loop.h"
+#include "remote_call.h"
+
+#include "alarm.h"
 #include "threads.h"
 
-/* -------------------------------------------------------------------- starting */
+/* ---------------------------------------------------------- calls without a deadline */
+
+/* Whether something may be posted; else sets errno. Other threads stay away from
+ * the loop's own fields, which it writes all the time. */
+static bool may_post(const tw_loop *loop, tw_callback *callback)
+{
+    if (TW_LIKELY(loop && callback && !loop->posts.closed))
+        return true;
+    errno = loop && callback ? EBUSY : EINVAL;
+    return false;
+}
+
+int tw_call_soon_threadsafe(tw_loop *loop, tw_callback *callback, void *arg)
+{
+    if (!may_post(loop, callback))
+        return -1;
+    int wake = post_push(&loop->posts, callback, arg);
+    if (wake < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (wake)
+        alarm_wake(loop);
+    return 0;
+}
+
+int tw_post_send(tw_loop *loop, tw_post *post)
+{
+    if (!may_post(loop, post ? post->callback_ : NULL))
+        return -1;
+    if (post_send(&loop->posts, post))
+        alarm_wake(loop);
+    return 0;
+}
+
+/* -------------------------------------------------------------- calls with a deadline */
 
 /* The clock, read by any thread: not before the loop's highest reading. */
 static uint64_t read_remote_clock(const struct remote *remote)
@@ -33,14 +70,6 @@ static uint64_t admit(struct remote *remote)
         /* by a race alone: another was counted since */
     } while (!atomic_compare_exchange_weak(&remote->started, &counts.started, counts.started + 1));
     return counts.started + 1;
-}
-
-void remote_push_arrival(struct post_queue *queue, struct remote_node *node)
-{
-    struct remote_node *newest = atomic_load_explicit(&queue->arrivals, memory_order_relaxed);
-    do {
-        node->next = newest;
-    } while (!atomic_compare_exchange_weak(&queue->arrivals, &newest, node));
 }
 
 /* Makes the node's call known: the loop finds it among the arrivals. Returns the state
@@ -95,7 +124,7 @@ static tw_handle start_remote(tw_loop *loop, uint64_t when_ns, tw_callback *call
     uint32_t index = node->node.index; /* once it is published it may be over, and trimmed away */
     tw_handle handle = remote_handle(index, publish(&loop->posts, node));
     if (post_claim_wake(&loop->posts, latest_wake(remote, when_ns)))
-        runner_wake(loop);
+        alarm_wake(loop);
     return handle;
 }
 
@@ -134,7 +163,7 @@ tw_handle tw_call_later_threadsafe(tw_loop *loop, double delay, tw_callback *cal
 static void wake_if_last(tw_loop *loop)
 {
     if (remote_counts(&loop->remote).live == 0 && post_claim_wake(&loop->posts, 0))
-        runner_wake(loop);
+        alarm_wake(loop);
 }
 
 /* What a cancel_remote makes of a state: the loop has to forget what it has scheduled. */

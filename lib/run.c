@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run: calling what is due, and saying when to run next.
+ * run: calling what is due.
  *
  * A run is a fixed piece of work: the soon calls that were there when it began,
  * then the timers due at the clock reading it began with. What its callbacks
  * schedule is left for a later run, so that no callback can starve the others.
  */
-#include <limits.h>
+#include "run.h"
 
-#include "loop.h"
+#include "check.h"
+#include "context.h"
+#include "owner.h"
+#include "record.h"
+#include "remote_loop.h"
+#include "sleep.h"
 
 /* -------------------------------------------------------------- one callback */
 
@@ -360,7 +365,7 @@ static void begin_run(tw_loop *loop, struct run *run)
         begin_nested(loop, run, budget);
     } else {
         if (TW_UNLIKELY(loop->awaited))
-            runner_begin(loop);
+            sleep_before_run(loop);
         budget = remote_begin_run(loop, budget);
         loop->running = true;
         loop->run.outside = loop->context;
@@ -382,7 +387,7 @@ static void close_run(tw_loop *loop)
     loop->run_end = loop->calendar.sequence;
     loop->running = false;
     if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
-        remote_tell_others(loop, loop_pending_own(loop));
+        remote_tell_others(&loop->remote, loop_pending_own(loop));
 }
 
 static TW_COLD void end_nested(tw_loop *loop, struct run *run)
@@ -407,7 +412,7 @@ static void close_and_rest(tw_loop *loop)
 {
     close_run(loop);
     if (TW_UNLIKELY(loop->awaited))
-        runner_end(loop);
+        sleep_after_run(loop);
 }
 
 static void end_and_rest(struct run_under_way *under_way)
@@ -423,7 +428,7 @@ TW_COLD bool loop_settle(tw_loop *loop)
     /* What a callback calls is below the run in the stack. */
     bool may_end = !loop->dropping && !loop->reading && !loop->locked;
     if (loop->running && may_end && TW_FRAME() >= loop->run.outermost) {
-        runner_left(loop);
+        sleep_run_left(loop);
         close_run(loop);
         return true;
     }
@@ -571,52 +576,10 @@ size_t tw_advance(tw_loop *loop, uint64_t now_ns)
     return run_at(loop, now_ns, SIZE_MAX, BITS_NEVER);
 }
 
-/* ------------------------------------------------------------ when to run next */
-
-uint64_t tw_next_ns(tw_loop *loop)
+uint64_t tw_missed(const tw_loop *loop)
 {
-    if (!loop) {
-        errno = EINVAL;
-        return UINT64_MAX;
-    }
-    TW_ASSERT_OWNED(loop);
-    struct calendar *calendar = &loop->calendar;
-    if (!loop_may_change(loop)) /* finding it out moves timers */
-        return loop->now_ns;
-    (void)remote_collect_bounded(loop);
-    if (calendar->soon_pending > 0 || post_waiting(&loop->posts) || remote_has_arrivals(loop))
-        return loop->now_ns;
-    uint64_t next = loop_pending(loop) > 0 ? calendar_next_ns(calendar) : BITS_NEVER;
-    if (next <= loop->clock_ns || next == BITS_NEVER)
-        return next; /* what is due already is not put off */
-    return loop_put_off(loop, next);
-}
-
-uint64_t tw_earliest_ns(tw_loop *loop)
-{
-    if (!loop) {
-        errno = EINVAL;
-        return UINT64_MAX;
-    }
-    TW_ASSERT_OWNED(loop);
-    if (!loop_may_change(loop)) /* finding it out may move timers */
-        return loop->now_ns;
-    remote_collect(loop);
-    struct calendar *calendar = &loop->calendar;
-    if (calendar->soon_pending > 0 || post_waiting(&loop->posts))
-        return loop->now_ns;
-    return calendar_earliest_ns(calendar);
-}
-
-int tw_timeout_ms(tw_loop *loop)
-{
-    uint64_t now_ns = loop ? loop_read_clock(loop) : 0;
-    uint64_t next_ns = tw_next_ns(loop);
-    if (next_ns == BITS_NEVER)
-        return -1;
-    if (next_ns <= now_ns)
+    if (!loop)
         return 0;
-    uint64_t wait_ns = next_ns - now_ns;
-    uint64_t wait_ms = wait_ns / 1000000 + (wait_ns % 1000000 != 0);
-    return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
+    TW_ASSERT_OWNED(loop);
+    return loop->run.left_out;
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * runner: sleeping until something is due.
+ * runner: what a loop sleeps by, and what it knows of its sleep. The state alone: it is
+ * moved by
+ *     alarm.c     the alarm, and who wakes whom
+ *     sleep.c     what is done between two runs
+ *     forever.c   tw_run_forever, tw_run_until_empty, tw_fd
  *
  *     tw_run_forever   run ─> prepare to sleep ─> sleep ─> run ...
  *     tw_run_until_empty  the same, as long as anything is pending
  *     tw_fd            run ─> prepare to sleep; if something is due at once, the
  *                      descriptor is made readable; the outer poller sleeps; a start
  *                      in between that is due before the alarm goes off sets it anew
- *
- * The alarm is set anew only when it would go off too late, or has gone off. So
- * timers that come and go behind the next deadline cost no system call; the
- * price is one needless wake-up when the timer it was set for has been stopped.
  *
  * Descriptors are made at the first need and live as long as the loop. A fork makes
  * the child's those of its parent: it never touches them, but makes its own as soon
@@ -20,8 +20,9 @@
 #define TW_RUNNER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
-#include <tickwheel.h>
 
 #include "runner_backend.h"
 
@@ -42,29 +43,15 @@ struct runner {
     _Atomic(const void *) owner; /* the thread the loop belongs to; NULL: not known */
 };
 
-void runner_init(tw_loop *loop, int clock_id);
-void runner_free(tw_loop *loop);
+/* The memory is zeroes. */
+void runner_init(struct runner *runner, int clock_id);
+void runner_free(struct runner *runner);
 
-/* A run begins, and is over, of a loop that is awaited. */
-void runner_begin(tw_loop *loop);
-void runner_end(tw_loop *loop);
+/* Whether the descriptors are those of the process that this one was forked from. */
+bool runner_inherited(const struct runner *runner);
 
-/* A run that the loop was left in by a jump is over, and so is tw_run_forever. */
-void runner_left(tw_loop *loop);
-
-/* Something was started that is due before loop->alarm_ns. */
-void runner_wake_earlier(tw_loop *loop, uint64_t when_ns);
-
-/* Wakes the loop. Any thread that has claimed to do so. */
-void runner_wake(tw_loop *loop);
-
-/* The calling thread is about to run or free the loop: it owns it now. */
-void runner_claim(tw_loop *loop);
-
-/* The calling thread says that it owns the loop. */
-void runner_adopt(tw_loop *loop);
-
-/* The calling thread is about to use the loop: it must own it. */
-void runner_check_owner(const tw_loop *loop);
+/* Whether a thread is in tw_run_forever. That of the parent process is, but here it is
+ * not there any more, unless it was the one that forked. */
+bool runner_driven(const struct runner *runner);
 
 #endif

@@ -4,7 +4,11 @@
  * tickwheel.c with TICKWHEEL_NO_RUNNER (tools/amalgamate). Nothing sleeps, nothing
  * is posted, and there are no descriptors.
  */
-#include "loop.h"
+#include "alarm.h"
+#include "owner.h"
+#include "remote_call.h"
+#include "remote_loop.h"
+#include "sleep.h"
 
 bool backend_knows_clock(int clock_id)
 {
@@ -17,47 +21,47 @@ uint64_t backend_clock_ns(int clock_id)
     return port_clock_ns();
 }
 
-void runner_init(tw_loop *loop, int clock_id)
+void runner_init(struct runner *runner, int clock_id)
 {
-    loop->runner.clock_id = clock_id;
+    runner->clock_id = clock_id;
 }
 
-void runner_free(tw_loop *loop)
+void runner_free(struct runner *runner)
 {
-    (void)loop;
+    (void)runner;
 }
 
-void runner_begin(tw_loop *loop)
-{
-    (void)loop;
-}
-
-void runner_end(tw_loop *loop)
+void sleep_before_run(tw_loop *loop)
 {
     (void)loop;
 }
 
-void runner_left(tw_loop *loop)
+void sleep_after_run(tw_loop *loop)
 {
     (void)loop;
 }
 
-void runner_wake_earlier(tw_loop *loop, uint64_t when_ns)
+void sleep_run_left(tw_loop *loop)
+{
+    (void)loop;
+}
+
+void alarm_wake_earlier(tw_loop *loop, uint64_t when_ns)
 {
     (void)loop, (void)when_ns;
 }
 
-void runner_claim(tw_loop *loop)
+void owner_claim(tw_loop *loop)
 {
     (void)loop;
 }
 
-void runner_adopt(tw_loop *loop)
+void owner_adopt(tw_loop *loop)
 {
     (void)loop;
 }
 
-void runner_check_owner(const tw_loop *loop)
+void owner_check(const tw_loop *loop)
 {
     (void)loop;
 }
@@ -93,11 +97,6 @@ size_t remote_begin_run(tw_loop *loop, size_t budget)
 {
     (void)loop;
     return budget;
-}
-
-void remote_tell_others(tw_loop *loop, size_t others)
-{
-    (void)loop, (void)others;
 }
 
 bool remote_start_callback(tw_loop *loop, struct node *node)

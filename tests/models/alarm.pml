@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * alarm: other threads start calls with a deadline, and wake the loop only if it would
- * sleep past it (post_claim_wake and post.h; prepare_to_sleep, fall_asleep and mark_awake of runner.c).
+ * sleep past it (post_claim_wake and post.h; sleep_prepare of sleep.c, alarm_fall_asleep and
+ * alarm_mark_awake of alarm.c).
  * Time stands still but for the alarm, which may go off once.
  *
  * Promised   while the loop sleeps, no call that it has not seen is due before its
@@ -83,7 +84,7 @@ active proctype loop() {
             arrived = 0;
             earliest_arrived = NEVER
         };
-        /* prepare_to_sleep */
+        /* sleep_prepare */
 #if BROKEN != 1
         alarm_ns = next_ns;
 #endif
@@ -109,7 +110,7 @@ active proctype loop() {
             fi
         :: else
         fi;
-        /* mark_awake */
+        /* alarm_mark_awake */
         if
         :: reader != AWAKE ->
             atomic { before = reader; reader = AWAKE };

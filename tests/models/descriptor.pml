@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * descriptor: tw_fd behind an outer poller, which sleeps while it is not readable, and
- * runs the loop when it is (runner_begin, runner_end, make_readable and runner_wake_earlier of
- * lib/runner.c). Between its runs the loop's thread starts calls that are due at once.
+ * runs the loop when it is (sleep_before_run and sleep_after_run of lib/sleep.c,
+ * alarm_make_readable and alarm_wake_earlier of alarm.c). Between its runs the loop's thread
+ * starts calls that are due at once.
  *
  * Promised   no post and no due call is left while the outer poller sleeps;
  *            the eventfd is written to only while it has no mark (S1);
@@ -82,7 +83,7 @@ active proctype outer() {
        :: mark -> skip                      /* the outer poller says it is readable */
        :: spare > 0 -> spare--; idle = 0    /* or its host runs the loop all the same */
        fi;
-        /* runner_begin */
+        /* sleep_before_run */
         mark_awake();
         if
         :: owed && BROKEN != 2 ->
@@ -107,7 +108,7 @@ active proctype outer() {
         :: soon > 0 -> soon--; due++
         :: skip
         fi;
-ended:  /* runner_end: prepare_to_sleep, else make_readable */
+ended:  /* sleep_after_run: sleep_prepare, else alarm_make_readable */
         if
         :: due > 0 -> make_readable()
         :: else ->
@@ -124,7 +125,7 @@ ended:  /* runner_end: prepare_to_sleep, else make_readable */
         soon--;
         due++;
 #if BROKEN != 3
-        make_readable()                              /* runner_wake_earlier */
+        make_readable()                              /* alarm_wake_earlier */
 #endif
     od
 }

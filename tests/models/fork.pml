@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * fork: the loop's thread forks, at any moment of its turn, while other threads post.
- * Both processes then run their copy of the loop (runner_inherited, runner_wake and
- * open_backend of lib/runner.c). Memory is copied; the eventfd is shared until the
+ * Both processes then run their copy of the loop (runner_inherited of
+ * lib/runner.c, alarm_wake of alarm.c, open_backend of forever.c). Memory is copied; the
+ * eventfd is shared until the
  * child has made its own; the other threads are not there in the child, not even if
  * they were half-way through a post; the child has one of its own that posts.
  *
@@ -108,7 +109,7 @@ proctype loop(byte me) {
         :: me == PARENT && !forked -> do_fork()
         :: skip
         fi;
-        if                                  /* prepare_to_sleep */
+        if                                  /* sleep_prepare */
         :: owed[me] -> reader[me] = WOKEN
         :: else -> reader[me] = ASLEEP
         fi;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * waking: posts from other threads, and a loop that sleeps in tw_run_forever
- * (lib/post.h, post.c; prepare_to_sleep, mark_awake and sleep_until_due of lib/runner.c).
+ * (lib/post.h, post.c; sleep_prepare of sleep.c, alarm_mark_awake of alarm.c,
+ * sleep_until_due of forever.c).
  *
  * Promised   no post is left while the loop sleeps;
  *            the eventfd is written to only while it has no mark (S1).
@@ -63,7 +64,7 @@ active proctype loop() {
     do
     :: /* the run */
         atomic { made = made + newest; newest = 0 };
-        /* prepare_to_sleep */
+        /* sleep_prepare */
 #if BROKEN == 1
         nothing = newest == 0;
 #endif
@@ -84,7 +85,7 @@ active proctype loop() {
             fi
         :: else
         fi;
-        /* mark_awake */
+        /* alarm_mark_awake */
         if
         :: reader != AWAKE ->
             atomic { before = reader; reader = AWAKE };

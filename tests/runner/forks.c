@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "alarm.h"
 #include "support.h"
 #include "threads.h"
 
@@ -281,7 +281,7 @@ Test(forks, between_the_claim_of_a_wakeup_and_its_sleepers_rise_do_not_make_the_
         sleep_ns(50 * US);
     cr_assert_eq(post_push(&sleeper.loop->posts, count_atomically, &sleeper), 1);
     expect_good_end(in_child(go_on_and_be_owed_nothing, &sleeper, said, sizeof said));
-    runner_wake(sleeper.loop);
+    alarm_wake(sleeper.loop);
     tw_call_soon_threadsafe(sleeper.loop, stop, sleeper.loop);
     cr_assert_eq(runner_join(runner), 0);
     cr_assert_eq(atomic_load(&sleeper.calls), 1);

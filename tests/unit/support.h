@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "../model/random.h"
-#include "loop.h"
+#include "remote_loop.h"
 
 /* Criterion reports each assertion that holds to its parent process, which is
  * too slow for a loop. */
