@@ -178,61 +178,72 @@ static int flush(tw_loop *loop)
     return result == 0 ? 0 : EIO;
 }
 
+/* A recorder with an empty buffer; NULL: there is no memory. */
+static struct recorder *recorder_new(struct memory *memory)
+{
+    struct recorder *recorder = memory_alloc(memory, recorder_bytes(), 64);
+    if (!recorder)
+        return NULL;
+    memset(recorder, 0, offsetof(struct recorder, buffer));
+    if (ids_grow(&recorder->ids, memory) != 0) {
+        memory_free(memory, recorder, recorder_bytes());
+        return NULL;
+    }
+    memcpy(recorder->buffer, TRACE_MAGIC, TRACE_MAGIC_BYTES);
+    recorder->used = TRACE_MAGIC_BYTES;
+    recorder->process = getpid();
+    return recorder;
+}
+
+static int record_fail(int error)
+{
+    errno = error;
+    return -1;
+}
+
 int tw_record_start(tw_loop *loop, int (*write)(void *arg, const void *bytes, size_t count),
                     void *arg)
 {
     if (loop && loop->recorder && inherited(loop->recorder))
         give_up(loop, EPERM);
-    int error = !loop || !write ? EINVAL
-                : loop->recorder || loop->closing || loop->locked ? EBUSY : 0;
-    struct recorder *recorder = NULL;
-    if (error == 0) {
-        TW_ASSERT_OWNED(loop);
-        recorder = memory_alloc(&loop->memory, recorder_bytes(), 64);
-        error = recorder ? 0 : ENOMEM;
-    }
-    if (error == 0) {
-        memset(recorder, 0, offsetof(struct recorder, buffer));
-        recorder->write = write;
-        recorder->arg = arg;
-        recorder->process = getpid();
-        if (ids_grow(&recorder->ids, &loop->memory) != 0) {
-            memory_free(&loop->memory, recorder, recorder_bytes());
-            error = ENOMEM;
-        }
-    }
-    if (error != 0) {
-        errno = error;
-        return -1;
-    }
-    memcpy(recorder->buffer, TRACE_MAGIC, TRACE_MAGIC_BYTES);
-    recorder->used = TRACE_MAGIC_BYTES;
+    if (!loop || !write)
+        return record_fail(EINVAL);
+    if (loop->recorder || loop->closing || loop->locked)
+        return record_fail(EBUSY);
+    TW_ASSERT_OWNED(loop);
+    struct recorder *recorder = recorder_new(&loop->memory);
+    if (!recorder)
+        return record_fail(ENOMEM);
+    recorder->write = write;
+    recorder->arg = arg;
     loop->record_error = 0;
     set_recorder(loop, recorder);
     return 0;
 }
 
+/* The recorder writes its end, and what it has in its buffer. 0, or the errno. */
+static int end_recording(tw_loop *loop)
+{
+    struct recorder *recorder = loop->recorder;
+    unsigned char *end = recorder->buffer + recorder->used;
+    recorder->used = (size_t)(trace_put_end(&recorder->codec, end) - recorder->buffer);
+    int error = flush(loop);
+    recorder_free(loop);
+    return error;
+}
+
 int tw_record_stop(tw_loop *loop)
 {
-    int error = EINVAL;
-    if (loop) {
-        TW_ASSERT_OWNED(loop);
-        if (!loop_may_change(loop))
-            return -1;
-        struct recorder *recorder = loop->recorder;
-        error = loop->record_error ? loop->record_error : recorder ? 0 : EINVAL;
-        loop->record_error = 0;
-        if (recorder) {
-            unsigned char *end = recorder->buffer + recorder->used;
-            recorder->used = (size_t)(trace_put_end(&recorder->codec, end) - recorder->buffer);
-            error = flush(loop);
-            recorder_free(loop);
-        }
-    }
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
+    if (!loop)
+        return record_fail(EINVAL);
+    TW_ASSERT_OWNED(loop);
+    if (!loop_may_change(loop))
+        return -1;
+    int error = loop->record_error ? loop->record_error : EINVAL; /* it ended by itself, or never began */
+    loop->record_error = 0;
+    if (loop->recorder)
+        error = end_recording(loop);
+    return error == 0 ? 0 : record_fail(error);
 }
 
 bool tw_recording(const tw_loop *loop)
