@@ -17,9 +17,8 @@
 static int open_backend(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
-    /* The process, too, since there are forks that nobody tells us of; that is
-     * unreachable because the tests fork as everybody does. */
-    if (runner->open && !runner_inherited(runner) && runner->process == getpid())
+    /* The process, too: there are forks that nobody tells us of. */
+    if (!runner_inherited(runner) && runner->process == getpid())
         return 0;
     struct backend fresh;
     if (threads_watch_forks() != 0 || backend_open(&fresh, runner->clock_id) != 0)
@@ -30,7 +29,6 @@ static int open_backend(tw_loop *loop)
     }
     runner_free(runner); /* closes this process's half of what was shared */
     runner->backend = fresh;
-    runner->open = true;
     runner->process = getpid();
     atomic_store_explicit(&runner->forks, threads_forks(), memory_order_relaxed);
     runner->wake_owed = false;

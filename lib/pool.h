@@ -43,7 +43,6 @@ struct pool {
     uint32_t found_at_once;     /* nodes that pool_find_at_once finds: `used`, or 0 while
                                    slabs are missing */
     uint32_t room;              /* nodes in all slabs that there are */
-    uint32_t taken;             /* nodes in use now */
     uint32_t retired;           /* nodes out of use for good */
     uint32_t first_generation;  /* of a node that was never taken: even; not below those of nodes
                                    that were given back with their slab */
@@ -102,7 +101,6 @@ TW_INLINE struct node *pool_take_first(struct pool *pool)
     struct node *node = pool->free;
     pool->free = node->next;
     node->generation++;
-    pool->taken++;
     return node;
 }
 
@@ -118,7 +116,6 @@ TW_INLINE struct node *pool_take(struct pool *pool)
 TW_INLINE void pool_give(struct pool *pool, struct node *node)
 {
     TW_ASSERT(node->generation & 1);
-    pool->taken--;
     if (TW_UNLIKELY(++node->generation == 0)) {
         pool->retired++;
         return;

@@ -14,7 +14,7 @@ void runner_init(struct runner *runner, int clock_id)
 
 void runner_free(struct runner *runner)
 {
-    if (runner->open)
+    if (runner->process != 0)
         backend_close(&runner->backend);
 }
 

@@ -29,14 +29,13 @@
 struct runner {
     struct backend backend;
     int clock_id;        /* TW_CLOCK_... */
-    bool open;           /* the back end has its descriptors */
     bool fd_given;       /* tw_fd was called: an outer poller may be waiting */
     const void *driver;  /* the thread in tw_run_forever or tw_run_until_empty; NULL: none */
     bool stopping;       /* tw_stop was called */
     bool ends_empty;     /* driving ends when nothing is pending */
     bool wake_owed;      /* somebody has called backend_wake, or is about to, and its
                             mark has not been taken away */
-    pid_t process;       /* that has made the descriptors */
+    pid_t process;       /* that has made the descriptors; 0: there are none */
     atomic_uint forks;   /* threads_forks then: another number says that they are the parent's */
     uint64_t wakeups;    /* see tw_stats */
     uint64_t alarms;
