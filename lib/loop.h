@@ -71,7 +71,8 @@ struct tw_loop {
     struct recorder *recorder;      /* NULL: nothing is recorded */
     uint64_t soon_end;              /* sequence number of the last soon call a run may make */
     uint64_t soon_last;             /* of the last one scheduled */
-    uint64_t run_end;               /* the last number given out when the last run ended */
+    uint64_t run_end;               /* the last number given out when the last run ended, if that
+                                       was soon_cut */
 
     struct pool pool;
     struct calendar calendar;

@@ -505,7 +505,6 @@ static void close_wheel_run(tw_loop **of)
     loop->run.outermost = NULL;
     loop->run.left_out = 0;
     calendar_end_wheel_run(&loop->calendar);
-    loop->run_end = loop->calendar.sequence;
     loop->running = false;
 }
 
