@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -28,6 +29,8 @@ static void begin(struct outer *outer, tw_loop *loop)
     cr_assert_geq(fd, 0);
     cr_assert_eq(tw_fd(loop), fd, "every call answers the same");
     cr_assert_eq(epoll_ctl(outer->epoll, EPOLL_CTL_ADD, fd, &event), 0);
+    const char *broken = tw_check(loop);
+    cr_assert_null(broken, "%s", broken ? broken : "");
 }
 
 static void end(struct outer *outer)
@@ -120,6 +123,25 @@ Test(descriptor, is_kept_by_runs_that_have_only_timers_to_fire)
     begin(&outer, loop);
     uint64_t first_ns = tw_timer_when_ns(&timers[0]);
     run_until(&outer, 1, first_ns);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+/* The same, and the timer that the alarm is set for is stopped. */
+Test(descriptor, is_quiet_after_a_needless_wakeup_of_a_loop_that_let_time_pass)
+{
+    struct outer outer;
+    tw_loop *loop = loop_new();
+    tw_timer timers[2];
+    for (size_t i = 0; i < 2; i++) {
+        tw_timer_init(&timers[i], count, &outer.calls);
+        cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
+    }
+    tw_run(loop);
+    begin(&outer, loop);
+    tw_timer_stop(loop, &timers[0]);
+    await(&outer);
+    cr_assert_eq(tw_run(loop), 0);
     cr_assert_not(readable(&outer));
     end(&outer);
 }
@@ -495,6 +517,31 @@ Test(descriptor, goes_on_after_tw_run_forever)
     tw_call_soon(outer.loop, count, &outer.calls);
     cr_assert_eq(tw_run_forever(outer.loop), 0);
     cr_assert_eq(outer.calls, 3);
+    cr_assert_not(readable(&outer));
+    end(&outer);
+}
+
+static jmp_buf back;
+
+static void jump(void *arg)
+{
+    (void)arg;
+    longjmp(back, 1);
+}
+
+Test(descriptor, goes_on_after_a_jump_out_of_tw_run_forever)
+{
+    struct outer outer;
+    begin(&outer, loop_new());
+    tw_call_soon(outer.loop, jump, NULL);
+    if (setjmp(back) == 0) {
+        tw_run_forever(outer.loop);
+        cr_assert_fail("it did not jump");
+    }
+    tw_run(outer.loop);
+    uint64_t when_ns = tw_time_ns(outer.loop) + 2 * MS;
+    tw_call_at_ns(outer.loop, when_ns, count, &outer.calls);
+    run_until(&outer, 1, when_ns);
     cr_assert_not(readable(&outer));
     end(&outer);
 }

@@ -359,6 +359,29 @@ Test(calendar, timer_that_spills_in_a_run_is_left_to_the_next)
     tw_loop_free(loop);
 }
 
+/* Runs that find nothing to do take time along: what is started after them goes where it
+ * would go in a loop that was busy all the while, and is moved no more often. */
+Test(calendar, what_is_started_after_time_has_passed_goes_to_the_lowest_level)
+{
+    begin();
+    const uint64_t top = SLOT_NS(TW_LEVELS - 1);
+    tw_timer *far = timers_started(1, (now / top + 3) * top);
+    tw_run(loop);
+    now += top;
+    cr_assert_lt(now, calendar->pass_ns);
+    tw_run(loop);
+    tw_timer *near = timers_started(1, now + TICK);
+    cr_assert_eq(wheel_level(timer_slot(&near->bare_)), 0u);
+    check();
+    tw_timer_stop(loop, far);
+    now += TICK;
+    cr_assert_eq(tw_run(loop), 1u);
+    cr_assert_eq(stats().moved, 0u);
+    tw_loop_free(loop);
+    free(near);
+    free(far);
+}
+
 /* --------------------------------------------------------------- next_ns */
 
 static void ask_next(void *arg)
