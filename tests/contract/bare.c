@@ -70,6 +70,28 @@ Test(bare, timers_fire_in_order_through_the_hook)
     end();
 }
 
+/* More than a few, and no more than a chunk of them: the n-th is due n * 7 % 20 ns after a
+ * minute. */
+static void on_bare_in_order(void *hook_arg, tw_bare_timer *timer)
+{
+    size_t n = (size_t)((struct connection *)(void *)timer - connections);
+    cr_assert_eq(n * 7 % 20, calls);
+    on_bare(hook_arg, timer);
+}
+
+Test(bare, timers_of_one_tick_fire_in_order)
+{
+    tw_options options = test_options();
+    options.on_bare = on_bare_in_order;
+    options.hook_arg = &calls;
+    loop = tw_loop_new(&options);
+    connections = calloc(20, sizeof *connections);
+    for (size_t i = 0; i < 20; i++)
+        tw_bare_start_at_ns(loop, &connections[i].idle, START + MINUTE + i * 7 % 20);
+    cr_assert_eq(run_at(loop, START + MINUTE + 20), 20);
+    end();
+}
+
 static tw_context entered;
 
 static void on_bare_enters(void *hook_arg, tw_bare_timer *timer)

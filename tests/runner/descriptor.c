@@ -645,7 +645,7 @@ Test(descriptor, asked_for_inside_a_timers_callback_tells_of_what_is_started_the
 {
     struct asking asking = {.loop = loop_new(), .fd = -1};
     tw_run(asking.loop);
-    tw_call_later_ns(asking.loop, 1, ask_and_start, &asking);
+    tw_call_later_ns(asking.loop, 3 * MS, ask_and_start, &asking); /* in a tick to come */
     while (asking.fd < 0)
         tw_run(asking.loop);
     struct pollfd poller = {.fd = asking.fd, .events = POLLIN};

@@ -42,6 +42,21 @@ Test(forever, runs_timers_never_early_and_in_order)
     loop_free(loop);
 }
 
+static void look_and_stop(void *arg)
+{
+    const char *broken = tw_check(arg);
+    cr_assert_null(broken, "%s", broken ? broken : "");
+    tw_stop(arg);
+}
+
+Test(forever, is_sound_in_a_callback_and_behind_it)
+{
+    tw_loop *loop = loop_new();
+    tw_call_later_ns(loop, MS, look_and_stop, loop);
+    cr_assert_eq(tw_run_forever(loop), 0);
+    loop_free(loop);
+}
+
 Test(forever, stop_from_a_callback_ends_after_the_run_under_way)
 {
     tw_loop *loop = loop_new();

@@ -567,6 +567,23 @@ Test(calendar, unbounded_run_finishes_what_a_bounded_one_began)
     tw_loop_free(loop);
 }
 
+Test(calendar, tick_that_is_being_opened_may_lose_all_it_has)
+{
+    const size_t n = 3 * CALENDAR_SHORT;
+    begin();
+    tw_timer *timers = timers_started(n, now + 3 * TICK);
+    now += 3 * TICK;
+    cr_assert_eq(tw_run_max(loop, 5), 0u);
+    cr_assert(calendar->opening);
+    for (size_t i = 0; i < n; i++)
+        tw_timer_stop(loop, &timers[i]);
+    check();
+    cr_assert_eq(tw_run(loop), 0u);
+    cr_assert_not(calendar->opening);
+    check();
+    tw_loop_free(loop);
+}
+
 Test(calendar, loop_is_freed_while_a_tick_is_being_opened)
 {
     const size_t n = 3 * CALENDAR_SHORT;

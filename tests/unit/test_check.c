@@ -521,6 +521,71 @@ Test(check, F4_run_that_would_pass_by_what_was_cut_short)
     EXPECT("F4");
 }
 
+Test(check, F4_run_that_would_pass_by_a_soon_call)
+{
+    begin_passing();
+    tw_call_soon(loop, nothing, NULL);
+    calendar->pass_ns = now + 500;
+    EXPECT("F4");
+}
+
+Test(check, F4_run_that_would_pass_by_what_is_spilled)
+{
+    begin_passing();
+    tw_timer *timer = &timers[1];
+    tw_timer_start_at_ns(loop, timer, now + 2000);
+    tw_timer_stop(loop, timer);
+    loop->counts.stops--;
+    timer->bare_.state_ = (uint16_t)(calendar->tag | (SLOT_SPILL + 1));
+    timer->bare_.place_ = NULL;
+    calendar->spill = &timer->bare_;
+    calendar->pass_ns = now + 500;
+    EXPECT("F4");
+    calendar->pass_ns = 0;
+    cr_assert_null(tw_check(loop));
+}
+
+Test(check, F4_run_that_would_pass_by_who_waits_between_the_runs)
+{
+    begin_passing();
+    loop->awaited = loop->runner.fd_given = true;
+    EXPECT("F4");
+}
+
+Test(check, F4_run_that_would_pass_by_the_recorder)
+{
+    begin_passing();
+    loop->recorder = (struct recorder *)(void *)timers; /* only whether there is one is asked */
+    calendar->fast_state = calendar->still_state = CALENDAR_NO_STATE;
+    loop_watch_starts(loop, 0);
+    EXPECT("F4");
+    loop->recorder = NULL;
+}
+
+Test(check, F4_run_that_would_pass_by_what_other_threads_have_sent)
+{
+    begin_passing();
+    struct remote_node *node = calloc(1, sizeof *node);
+    loop->remote.arrived = node;
+    EXPECT("F4");
+    loop->remote.arrived = NULL;
+    tw_post post;
+    tw_post_init(&post, nothing, NULL);
+    loop->posts.turning = &post;
+    EXPECT("F4");
+    loop->posts.turning = NULL;
+    cr_assert_null(tw_check(loop));
+    free(node);
+}
+
+Test(check, F4_run_that_would_pass_by_the_end_of_the_loop)
+{
+    begin_passing();
+    loop->closing = loop->dropping = loop->posts.closed = true;
+    loop_watch_starts(loop, 0);
+    EXPECT("F4");
+}
+
 Test(check, F4_run_that_would_pass_by_the_rest_of_the_soon_calls)
 {
     begin_passing();
@@ -560,6 +625,27 @@ Test(check, F7_alarm_that_is_not_set)
     EXPECT("F7");
 }
 
+Test(check, F7_alarm_that_is_set_for_another_time)
+{
+    begin();
+    loop->awaited = loop->runner.fd_given = true;
+    loop->runner.backend.armed_ns = now + 2;
+    loop_watch_starts(loop, now + 1);
+    EXPECT("F7");
+}
+
+Test(check, F7_alarm_that_starts_are_compared_with_during_a_run)
+{
+    begin();
+    loop->awaited = loop->runner.fd_given = true;
+    loop->runner.backend.armed_ns = now + 1;
+    loop_watch_starts(loop, now + 1);
+    cr_assert_null(tw_check(loop));
+    loop->running = calendar->running = true;
+    calendar->still_state = CALENDAR_NO_STATE;
+    EXPECT("F7");
+}
+
 Test(check, F8_other_threads_that_are_told_otherwise)
 {
     begin();
@@ -573,6 +659,10 @@ Test(check, F9_freed_loop_that_is_open_to_posts)
     loop->closing = true;
     loop_watch_starts(loop, 0);
     EXPECT("F9");
+    loop->dropping = true;
+    EXPECT("F9");
+    loop->posts.closed = true;
+    cr_assert_null(tw_check(loop));
 }
 
 Test(check, S2_alarm_after_the_earliest_deadline)
