@@ -81,7 +81,7 @@ struct calendar {
     /* Of the run under way. */
     size_t budget;          /* cells that it may still read */
     uint64_t begun;         /* the last sequence number given out before it */
-    bool running;           /* there is one: fresh timers must wait */
+    bool running;           /* there is one: fresh timers must wait, and so must other runs */
     bool opening;           /* the open tick's slot still has cells to be sorted */
     bool bare;              /* the loop's own timers are tw_bare_timers */
 

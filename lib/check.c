@@ -264,9 +264,9 @@ static const char *check_passing(const struct walk *walk)
     CHECK(!loop->soon_cut && !loop->awaited && !loop->recorder &&
               !loop->remote.arrived && !loop->posts.turning && !loop->closing,
           "F4: a run would pass by what is to be looked at");
-    CHECK(!loop->running || calendar->pass_ns == CALENDAR_ONLY_WHEEL,
+    CHECK(!calendar->running || calendar->pass_ns == CALENDAR_ONLY_WHEEL,
           "F4: a run passes while another is under way");
-    CHECK(loop->running || (calendar->pass_ns <= walk->sorted && !calendar_cut_short(calendar)),
+    CHECK(calendar->running || (calendar->pass_ns <= walk->sorted && !calendar_cut_short(calendar)),
           "F4: a run would pass by what is ready");
     return NULL;
 }
@@ -278,9 +278,9 @@ static const char *check_flags(const struct walk *walk)
     const struct calendar *calendar = walk->calendar;
     const struct runner *runner = &loop->runner;
     unsigned fast = loop->recorder ? CALENDAR_NO_STATE : calendar->tag + 1;
-    bool still = !loop->running && !calendar->opening;
-    CHECK(calendar->running == loop->running,
-          "F1: loop and calendar differ over whether a run is under way");
+    bool still = !calendar->running && !calendar->opening;
+    CHECK(calendar->running == (loop->run.outermost != NULL),
+          "F1: a run is under way that has no frame, or a frame is left of one that is not");
     CHECK(calendar->fast_state == fast, "F2: the short cuts do not follow the recorder");
     CHECK(calendar->still_state == (still ? fast : CALENDAR_NO_STATE),
           "F3: refreshes take a short cut while time does not stand still, or none while it does");
@@ -288,7 +288,7 @@ static const char *check_flags(const struct walk *walk)
     CHECK(loop->awaited == (runner->driver != NULL || runner->fd_given),
           "F6: nobody sleeps between the runs, or is not told when they are over");
     CHECK(loop->alarm_ns == 0 ||
-              (loop->awaited && !loop->running && loop->alarm_ns == runner->backend.armed_ns),
+              (loop->awaited && !calendar->running && loop->alarm_ns == runner->backend.armed_ns),
           "F7: starts are compared with an alarm that is not set");
     CHECK(runner->ends_empty == atomic_load(&loop->remote.ends_empty),
           "F8: other threads are told otherwise whether the loop ends when it is empty");

@@ -171,7 +171,7 @@ int tw_fd(tw_loop *loop)
         return -1;
     loop->runner.fd_given = true;
     await(loop);
-    if (!loop->running) {
+    if (!loop->calendar.running) {
         sleep_before_run(loop);
         sleep_after_run(loop);
     }

@@ -58,7 +58,6 @@ struct tw_loop {
     uint64_t (*clock)(void *clock_arg);
     void *clock_arg;
     uint64_t alarm_ns;              /* what is due before it must be told to the runner; 0: nothing */
-    bool running;                   /* a run is under way */
     bool closing;                   /* tw_loop_free is under way */
     bool dropping;                  /* it, or tw_cancel_all, is handing over what is pending */
     bool reading;                   /* options.clock is being asked */
@@ -169,7 +168,7 @@ TW_INLINE bool loop_may_change(const tw_loop *loop)
  * that comes back to the loop. */
 TW_INLINE bool loop_busy(const tw_loop *loop)
 {
-    return loop->running || loop->dropping || loop->reading || loop->locked;
+    return loop->calendar.running || loop->dropping || loop->reading || loop->locked;
 }
 
 /* Whether the timer, which has no place, is started from its own callback: then it
@@ -177,7 +176,7 @@ TW_INLINE bool loop_busy(const tw_loop *loop)
  * callback of another has the very node of that one. */
 TW_INLINE bool loop_restarts(const tw_loop *loop, const tw_bare_timer *timer)
 {
-    return loop->running && loop->run.firing == timer;
+    return loop->calendar.running && loop->run.firing == timer;
 }
 
 /* When to wake for what is due then. */

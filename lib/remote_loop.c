@@ -190,7 +190,7 @@ size_t remote_collect_bounded(tw_loop *loop)
 size_t remote_begin_run(tw_loop *loop, size_t budget)
 {
     const struct remote *remote = &loop->remote;
-    TW_ASSERT(loop->running || !remote->running); /* every run ends what it has started */
+    TW_ASSERT(loop->calendar.running || !remote->running); /* every run ends what it has started */
     if (TW_LIKELY(!loop_has_arrivals(loop)))
         return budget;
     if (budget == CALENDAR_UNBOUNDED) {

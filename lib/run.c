@@ -230,7 +230,7 @@ static TW_COLD void come_back(tw_loop *loop, struct run *run)
 {
     run->interrupted = true;
     run->runs = loop->runs;
-    if (!loop->running) {
+    if (!loop->calendar.running) {
         run->max_calls = run->calls;
     } else if (loop->run.frame != run->frame) {
         leave_nested_context(loop);
@@ -361,13 +361,12 @@ static void begin_run(tw_loop *loop, struct run *run)
     loop_record(loop, TRACE_RUN, NULL);
     run->now_ns = loop->now_ns;
     run->runs = ++loop->runs;
-    if (TW_UNLIKELY(loop->running)) {
+    if (TW_UNLIKELY(loop->calendar.running)) {
         begin_nested(loop, run, budget);
     } else {
         if (TW_UNLIKELY(loop->awaited))
             sleep_before_run(loop);
         budget = remote_begin_run(loop, budget);
-        loop->running = true;
         loop->run.outside = loop->context;
         calendar_begin_run(&loop->calendar, loop->now_ns, budget);
     }
@@ -385,7 +384,6 @@ static void close_run(tw_loop *loop)
     loop->run = (struct run_state){0};
     calendar_end_run(&loop->calendar, may_pass(loop));
     loop->run_end = loop->calendar.sequence;
-    loop->running = false;
     if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
         remote_tell_others(&loop->remote, loop_pending_own(loop));
 }
@@ -427,7 +425,7 @@ TW_COLD bool loop_settle(tw_loop *loop)
 {
     /* What a callback calls is below the run in the stack. */
     bool may_end = !loop->dropping && !loop->reading && !loop->locked;
-    if (loop->running && may_end && TW_FRAME() >= loop->run.outermost) {
+    if (loop->calendar.running && may_end && TW_FRAME() >= loop->run.outermost) {
         sleep_run_left(loop);
         close_run(loop);
         return true;
@@ -505,7 +503,6 @@ static void close_wheel_run(tw_loop **of)
     loop->run.outermost = NULL;
     loop->run.left_out = 0;
     calendar_end_wheel_run(&loop->calendar);
-    loop->running = false;
 }
 
 static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
@@ -516,7 +513,6 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
     struct calendar *calendar = &loop->calendar;
     loop_set_clock(loop, now_ns);
     loop->now_ns = now_ns;
-    loop->running = true;
     loop->run.frame = loop->run.outermost = TW_FRAME() - sizeof gap;
     loop->run.outside = loop->context;
     calendar_begin_wheel_run(calendar, now_ns);
