@@ -12,7 +12,7 @@ mark_as_advanced(TICKWHEEL_PYTHON3)
 if(NOT TICKWHEEL_PYTHON3)
     return()
 endif()
-file(GLOB tickwheel_single_inputs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*.[ch])
+file(GLOB_RECURSE tickwheel_single_inputs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/*.[ch])
 add_custom_command(
     OUTPUT ${TICKWHEEL_SINGLE_DIR}/tickwheel.c ${TICKWHEEL_SINGLE_DIR}/tickwheel.h
     COMMAND ${TICKWHEEL_PYTHON3} -B ${PROJECT_SOURCE_DIR}/tools/amalgamate ${TICKWHEEL_SINGLE_DIR}

@@ -23,7 +23,7 @@ def anchor(heading):
 class Names(unittest.TestCase):
     def test_functions_and_types_are_declared(self):
         declared = set()
-        for pattern in ("include/*.h", "include/*.hpp", "lib/*.h", "cmake/*", "CMakeLists.txt"):
+        for pattern in ("include/*.h", "include/*.hpp", "lib/**/*.h", "cmake/*", "CMakeLists.txt"):
             for path in TOP.glob(pattern):
                 declared |= set(re.findall(r"\b(?:tw|TW|TICKWHEEL)_\w+", path.read_text()))
         missing = set()
@@ -38,7 +38,7 @@ class Names(unittest.TestCase):
 
     def test_the_design_names_what_is_in_lib(self):
         text = (TOP / "docs/DESIGN.md").read_text()
-        files = {path.name: path.read_text() for path in (TOP / "lib").glob("*.[ch]")}
+        files = {path.name: path.read_text() for path in (TOP / "lib").rglob("*.[ch]")}
         everything = "".join(files.values()) + (TOP / "include/tickwheel.h").read_text()
         missing = [name for name in re.findall(r"`([a-z]\w*(?:[._]\w+)+)(?:\(\))?`", text)
                    for part in name.split(".") if not re.search(rf"\b{part}\b", everything)]
