@@ -221,7 +221,7 @@ static const char *check_chunks(const struct walk *walk)
         free++;
     CHECK(free + walk->chunks <= pool->total, "B5: chunks are counted twice");
     size_t untouched = pool->total - free - walk->chunks;
-    CHECK(untouched >= (size_t)(pool->fresh_end - pool->fresh), "B6: chunks are lost");
+    CHECK(untouched >= (size_t)(pool->unused_end - pool->unused), "B6: chunks are lost");
     return NULL;
 }
 

@@ -45,8 +45,8 @@ void chunk_pool_free(struct chunk_pool *pool)
 static void fill_slab(struct chunk_pool *pool, struct chunk *first)
 {
     pool->filling = first;
-    pool->fresh = first + 1;
-    pool->fresh_end = first + slab_of(first)->bytes / CHUNK_BYTES;
+    pool->unused = first + 1;
+    pool->unused_end = first + slab_of(first)->bytes / CHUNK_BYTES;
 }
 
 static int add_chunks(struct chunk_pool *pool, size_t chunks, bool touch)
@@ -108,9 +108,9 @@ static struct chunk *take_at_hand(struct chunk_pool *pool)
     struct chunk *chunk = chunk_take_free(pool);
     if (chunk)
         return chunk;
-    while (pool->fresh == pool->fresh_end && pool->filling && slab_of(pool->filling)->next)
+    while (pool->unused == pool->unused_end && pool->filling && slab_of(pool->filling)->next)
         fill_slab(pool, slab_of(pool->filling)->next);
-    return pool->fresh < pool->fresh_end ? pool->fresh++ : NULL;
+    return pool->unused < pool->unused_end ? pool->unused++ : NULL;
 }
 
 TW_COLD struct chunk *chunk_pool_grow(struct chunk_pool *pool)

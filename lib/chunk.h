@@ -54,12 +54,12 @@ struct chunk {
 
 struct chunk_pool {
     struct chunk *free;     /* given back, last in first out: the top is hot */
-    struct chunk *fresh;    /* never used yet, up to fresh_end, in the slab being filled */
-    struct chunk *fresh_end;
+    struct chunk *unused;   /* never used yet, up to unused_end, in the slab being filled */
+    struct chunk *unused_end;
     struct chunk *kept;     /* CHUNK_KEPT of them, once there is a slab */
     size_t total;           /* chunks in all slabs */
     struct chunk *slabs;    /* all slabs, oldest first, linked through their first chunks */
-    struct chunk *filling;  /* the slab that fresh is in; those after it are untouched */
+    struct chunk *filling;  /* the slab that unused is in; none of those after it has been used */
     struct chunk *newest;
     struct memory *memory;
 };

@@ -20,15 +20,15 @@ static int open_backend(tw_loop *loop)
     /* The process, too: there are forks that nobody tells us of. */
     if (!runner_inherited(runner) && runner->process == getpid())
         return 0;
-    struct backend fresh;
-    if (threads_watch_forks() != 0 || backend_open(&fresh, runner->clock_id) != 0)
+    struct backend opened;
+    if (threads_watch_forks() != 0 || backend_open(&opened, runner->clock_id) != 0)
         return -1;
     if (!runner_driven(runner)) {
         runner->driver = NULL;
         loop->awaited = runner->fd_given;
     }
     runner_free(runner); /* closes this process's half of what was shared */
-    runner->backend = fresh;
+    runner->backend = opened;
     runner->process = getpid();
     atomic_store_explicit(&runner->forks, threads_forks(), memory_order_relaxed);
     runner->wake_owed = false;

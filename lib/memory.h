@@ -22,7 +22,7 @@ void *memory_alloc(struct memory *memory, size_t bytes, size_t alignment);
 /* block may be NULL. */
 void memory_free(struct memory *memory, void *block, size_t bytes);
 
-/* Writes to every page of a fresh block, so that its page faults are over. */
+/* Writes to every page of a new block, so that its page faults are over. */
 void memory_touch(void *block, size_t bytes);
 
 /* The alignment for a large block: a huge page, if the block fills one. */

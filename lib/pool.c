@@ -74,7 +74,7 @@ static struct node *make_nodes(struct pool *pool, unsigned slab, bool touch)
 }
 
 /* Puts nodes that were never taken onto the list of free ones, the first on top. */
-static void list_fresh(struct pool *pool, struct node *nodes, uint32_t index, uint32_t count)
+static void list_never_taken(struct pool *pool, struct node *nodes, uint32_t index, uint32_t count)
 {
     for (uint32_t i = count; i-- > 0;) {
         struct node *node = &nodes[i]; /* the rest is written when it is taken */
@@ -96,7 +96,7 @@ static int refill(struct pool *pool)
     struct node *nodes = make_nodes(pool, slab, false);
     if (!nodes)
         return -1;
-    list_fresh(pool, nodes, slab_begins(slab), slab_nodes(slab));
+    list_never_taken(pool, nodes, slab_begins(slab), slab_nodes(slab));
     pool->slabs[slab] = nodes;
     pool->room += slab_nodes(slab);
     pool->missing -= slab_nodes(slab);
@@ -235,7 +235,7 @@ int pool_make_free(struct pool *pool)
             return 0;
     }
     uint32_t index = pool->used, batch = POOL_FRESH - index % POOL_FRESH;
-    list_fresh(pool, pool_at(pool, index), index, batch);
+    list_never_taken(pool, pool_at(pool, index), index, batch);
     pool->used += batch;
     set_found_at_once(pool);
     return 0;

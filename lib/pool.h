@@ -104,7 +104,7 @@ TW_INLINE struct node *pool_take_first(struct pool *pool)
     return node;
 }
 
-/* The same, of fresh ones where none is free. NULL: there is no memory. */
+/* The same, of new ones where none is free. NULL: there is no memory. */
 TW_INLINE struct node *pool_take(struct pool *pool)
 {
     if (TW_UNLIKELY(!pool->free) && pool_make_free(pool) != 0)

@@ -45,14 +45,14 @@ void remote_pool_free(struct remote_pool *pool)
 /* Makes the slab, unless another thread is faster. NULL: there is no memory. */
 static struct remote_node *make_slab(struct remote_slab *slab, uint32_t nodes)
 {
-    struct remote_node *fresh = calloc(nodes, sizeof *fresh), *there = NULL;
-    if (!fresh)
+    struct remote_node *made = calloc(nodes, sizeof *made), *there = NULL;
+    if (!made)
         return NULL;
     /* by a race alone: another has made it since */
-    if (atomic_compare_exchange_strong_explicit(&slab->nodes, &there, fresh, memory_order_acq_rel,
+    if (atomic_compare_exchange_strong_explicit(&slab->nodes, &there, made, memory_order_acq_rel,
                                                 memory_order_acquire))
-        return fresh;
-    free(fresh);  /* by a race alone: it is not needed */
+        return made;
+    free(made);  /* by a race alone: it is not needed */
     return there; /* by a race alone: it is the other's */
 }
 
@@ -69,7 +69,7 @@ static uint32_t take_number(struct remote_slab *slab, uint32_t nodes)
     return used;
 }
 
-static struct remote_node *take_fresh(struct remote_pool *pool)
+static struct remote_node *take_new(struct remote_pool *pool)
 {
     /* The end is unreachable because so many nodes do not fit any memory. */
     for (unsigned i = 0; i < REMOTE_SLABS; i++) {
@@ -99,7 +99,7 @@ struct remote_node *remote_pool_take(struct remote_pool *pool)
     do {
         uint32_t index = (uint32_t)head;
         if (index == 0)
-            return take_fresh(pool);
+            return take_new(pool);
         node = node_at(pool, index - 1);
         uint64_t tag = (head >> 32) + 1;
         next = tag << 32 | atomic_load_explicit(&node->next_free, memory_order_relaxed);

@@ -53,7 +53,7 @@ struct remote_node {
 struct remote_slab {
     _Atomic(struct remote_node *) nodes; /* NULL: there is none */
     _Atomic(uint32_t) used;        /* nodes ever taken of it */
-    uint32_t generation;           /* that its next fresh node continues from */
+    uint32_t generation;           /* that its next new node continues from */
 };
 
 struct remote_pool {

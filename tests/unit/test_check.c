@@ -384,7 +384,7 @@ Test(check, B5_chunk_that_is_free_and_in_use)
 Test(check, B6_lost_chunks)
 {
     begin();
-    calendar->cells.fresh_end += calendar->cells.total;
+    calendar->cells.unused_end += calendar->cells.total;
     EXPECT("B6");
 }
 

@@ -311,7 +311,7 @@ Test(chunk, slab_of_a_pool_of_millions_is_whole_huge_pages)
     size_t first = pool.total, chunks = 40 * a_page + 5;
     cr_assert_eq(chunk_pool_reserve(&pool, chunks * CHUNK_ROOM, 1, false), 0);
     cr_assert_gt(pool.total, chunks);
-    while (pool.total < first + 4 * chunks / 3 && pool.fresh + 1 != pool.fresh_end)
+    while (pool.total < first + 4 * chunks / 3 && pool.unused + 1 != pool.unused_end)
         chunk_pool_grow(&pool);
     for (size_t before = pool.total; pool.total == before;)
         REQUIRE(chunk_pool_grow(&pool));
@@ -354,7 +354,7 @@ Test(chunk, compacting_a_queue_makes_no_chunk)
     tw_bare_timer *timers = bare_timers_new(ALL);
     for (size_t i = 0; i < ALL; i++)
         REQUIRE(queue_push(&pool, &queue, &timers[i]));
-    while (pool.free || pool.fresh != pool.fresh_end) /* none is at hand */
+    while (pool.free || pool.unused != pool.unused_end) /* none is at hand */
         REQUIRE(chunk_take(&pool));
     for (size_t i = 0; i < ALL; i += 2)
         queue_remove(&timers[i]);
