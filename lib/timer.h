@@ -91,9 +91,15 @@ TW_INLINE void timer_set_sequence(tw_bare_timer *timer, uint64_t sequence)
     timer->sequence_high_ = (uint16_t)(sequence >> 48);
 }
 
-/* Writes when a timer is due and when it was scheduled. Where the low byte of a
- * word comes first, in two stores: the number's two lowest bytes, which are
- * always zero, go where the deadline's highest are about to be. */
+/* Writes when a timer is due and when it was scheduled. Where the low byte of a word
+ * comes first, in two stores, though there are three fields: the number is written as one
+ * word, whose two lowest bytes are always zero, two bytes before its fields.
+ *
+ *     byte     0  1  2  3  4  5  6  7 | 8  9  10 11 | 12 13 | 14 15
+ *     field    deadline_              | low         | high  | state_
+ *     store 1                    0  0   sequence            |
+ *     store 2  deadline               |
+ */
 TW_INLINE void timer_set_scheduled(tw_bare_timer *timer, uint64_t deadline, uint64_t sequence)
 {
 #if TW_LOW_BYTE_FIRST
