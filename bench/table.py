@@ -24,9 +24,9 @@ from result_file import BadInput, load
 # Measured elsewhere, most in real time: no peers.
 ORIENTATION = {"asyncio", "asyncio-on-tickwheel", "uvloop", "go", "tokio", "netty", "erlang"}
 APART = ORIENTATION | {"tickwheel-jemalloc"}  # in programs of their own: in no round with others
-NOT_REPEATED = "not repeated: slow"  # suite.cpp's words for it
+NOT_REPEATED = "not repeated: slow"  # suite/main.cpp's words for it
 SIZES_A_ROW = 2
-AWAY = 0.02  # as in rounds.cpp
+AWAY = 0.02  # as in suite/rounds.cpp
 ALLOCATIONS_A_ROW = 6
 
 # (workload, counter; None: the benchmark's own processor time): what the figure is

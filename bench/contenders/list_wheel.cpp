@@ -2,7 +2,7 @@
 /*
  * The textbook hierarchical timing wheel: doubly linked lists in slots, as in
  * Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987), scheme 7.
- * Also the commented example for joining: CONTRIBUTING.md points here.
+ * Also the commented example for joining: bench/CONTRIBUTING.md points here.
  *
  * Five levels of a millisecond's grain: 256 slots, then 64 in each level above.
  * When the hand of a level comes round, the next slot of the level above is

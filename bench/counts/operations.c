@@ -48,7 +48,7 @@ static void must(int worked, const char *call)
     }
 }
 
-/* The k-th of a fixed sequence, as in bench/world.h. */
+/* The k-th of a fixed sequence, as in bench/suite/world.h. */
 static uint64_t draw(uint64_t counter)
 {
     uint64_t x = (counter + 1) * 0x9E3779B97F4A7C15;

@@ -20,7 +20,7 @@
 
 #include <tickwheel.h>
 
-#include "../wait_for_loads.h"
+#include "../suite/wait_for_loads.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)

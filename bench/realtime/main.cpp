@@ -11,7 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "../harness.h"
+#include "../suite/harness.h"
 #include "lateness.h"
 
 namespace realtime

@@ -6,7 +6,7 @@
 #ifndef TICKWHEEL_BENCH_REPLAY_REGISTER_H
 #define TICKWHEEL_BENCH_REPLAY_REGISTER_H
 
-#include "../register.h"
+#include "../suite/register.h"
 #include "replay.h"
 
 namespace bench

@@ -23,7 +23,7 @@
 #ifndef TICKWHEEL_BENCH_REPLAY_SCRIPT_H
 #define TICKWHEEL_BENCH_REPLAY_SCRIPT_H
 
-#include "suite.h"
+#include "contender.h"
 
 namespace bench
 {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "allocations.h"
-#include "counts/counting.h"
+#include "../counts/counting.h"
 #include "virtual_time.h"
 
 namespace bench

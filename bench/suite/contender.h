@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a contender's file includes: the interface it implements, the clock it
- * runs on, and the macro that registers it. CONTRIBUTING.md takes a stranger
+ * The interface that a contender implements. Its file includes register.h, which
+ * has this and the macro that registers it. bench/CONTRIBUTING.md takes a stranger
  * through it; contenders/list_wheel.cpp is the commented example.
  *
  * A contender is a class template over the function to call when a timer
@@ -19,8 +19,8 @@
  * and may redefine what Defaults offers. All times are absolute nanoseconds on
  * the virtual clock.
  */
-#ifndef TICKWHEEL_BENCH_SUITE_H
-#define TICKWHEEL_BENCH_SUITE_H
+#ifndef TICKWHEEL_BENCH_CONTENDER_H
+#define TICKWHEEL_BENCH_CONTENDER_H
 
 #include <cstddef>
 #include <cstdint>

@@ -15,7 +15,7 @@
 #include "memory.h"
 #include "plan.h"
 #include "stopwatch.h"
-#include "suite.h"
+#include "contender.h"
 
 namespace bench
 {

@@ -19,7 +19,7 @@
 #include <map>
 #include <vector>
 
-#include "suite.h"
+#include "contender.h"
 
 namespace bench
 {
