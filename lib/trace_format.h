@@ -2,7 +2,7 @@
 /*
  * trace_format: the bytes of a recorded trace. docs/TRACES.md describes the
  * format to its users; the recorder and bench/trace write it with what is here,
- * and bench/trace_file.c reads it.
+ * and bench/replaying/trace_file.c reads it.
  *
  *     file    magic (8 bytes, the last is the version), events, an end event
  *     event   | more (1) | time, low bits (4) | op (3) |  time, the rest: varint

@@ -16,7 +16,7 @@ import plan as plans
 from model import INTERFACES
 from plan import Class, Plan, read_class, short_form
 
-TRACES = pathlib.Path(__file__).resolve().parent.parent / "traces"
+TRACES = pathlib.Path(__file__).resolve().parent.parent / "replaying" / "traces"
 
 
 def classes(*texts):

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../trace_file.h"
+#include "../replaying/trace_file.h"
 
 #define BINS 4096              /* of two per cent each: from 1 ns to far beyond 2^63 */
 #define MAX_FOUND 24

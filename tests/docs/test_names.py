@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 TOP = Path(sys.argv.pop(1)).resolve()
-FOLDERS = ["", "docs", "examples", "bench", "bench/traces", "python"]
+FOLDERS = ["", "docs", "examples", "bench", "bench/replaying/traces", "python"]
 DOCUMENTS = [path for folder in FOLDERS for path in sorted((TOP / folder).glob("*.md"))]
 
 

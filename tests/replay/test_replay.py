@@ -18,7 +18,7 @@ import unittest
 
 BENCH = pathlib.Path(sys.argv.pop(1)).resolve()
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
-TRACE_TOOL = BUILD / "bench" / "replay_suite" / "trace_tool"
+TRACE_TOOL = BUILD / "bench" / "replaying" / "trace_tool"
 
 # Each operation, timers in both wheels and beyond, ids that are given again, and
 # a run that calls nothing.
@@ -122,7 +122,7 @@ class Contenders(Case):
         self.assertIn("one advance, microseconds", printed)
 
     def test_a_shipped_trace_fires_the_same_in_all(self):
-        trace = BENCH / "traces" / "idle_timeouts.twt.gz"
+        trace = BENCH / "replaying" / "traces" / "idle_timeouts.twt.gz"
         printed, figures = self.replayed(trace)
         self.expect_all(printed, figures, summary(trace)["fire"])
 
@@ -191,15 +191,15 @@ class Shipped(unittest.TestCase):
     def test_the_traces_have_in_them_what_the_readme_says(self):
         columns = ("timers", None, "start", "move", "stop", "park", "fire", "run")
         described = {}
-        for line in (BENCH / "traces" / "README.md").read_text().splitlines():
+        for line in (BENCH / "replaying" / "traces" / "README.md").read_text().splitlines():
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             if len(cells) == 11 and cells[0].startswith("`"):
                 described[cells[0].strip("`")] = cells[1:]
-        self.assertEqual({path.name for path in (BENCH / "traces").glob("*.gz")},
+        self.assertEqual({path.name for path in (BENCH / "replaying" / "traces").glob("*.gz")},
                          {name + ".twt.gz" for name in described})
         for name, (seconds, *cells, mebibytes) in described.items():
             with self.subTest(name):
-                path = BENCH / "traces" / (name + ".twt.gz")
+                path = BENCH / "replaying" / "traces" / (name + ".twt.gz")
                 counts = summary(path)
                 self.assertEqual(f"{counts['seconds']:.1f}", seconds)
                 self.assertEqual(f"{path.stat().st_size / 2**20:.2f}", mebibytes)
