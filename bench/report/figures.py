@@ -6,14 +6,11 @@ verdicts on who fires early or late, and the comparisons that tickwheel loses.
 """
 
 import dataclasses
-import pathlib
 import statistics
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-import intervals  # noqa: E402
-from result_file import BadInput, load  # noqa: E402
-from table import AWAY, FIGURES, ORIENTATION, Results, is_ours, is_peer  # noqa: E402
+import intervals
+from result_file import BadInput, load
+from table import AWAY, FIGURES, ORIENTATION, Results, is_ours, is_peer
 
 ADVANCE_COUNTERS = ("p50_ns", "p99_ns", "p999_ns", "max_ns")
 # herd is left out: all its timers fire in one advance, which the figure is about.

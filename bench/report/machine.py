@@ -12,8 +12,7 @@ import re
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from result_file import BadInput, load  # noqa: E402
+from result_file import BadInput, load
 
 PACKAGES = {"Google Benchmark": "libbenchmark-dev", "libevent": "libevent-dev",
             "libuv": "libuv1-dev", "libev": "libev-dev", "Boost": "libboost-dev",

@@ -2,7 +2,7 @@
 """What the report says of the real-time rows: the same figures as bench/run's table."""
 
 from content import Table, kind_of
-from realtime.rows import COLUMNS, KINDS, POSTS, cell, histogram, load_range, share
+from realtime_rows import COLUMNS, KINDS, POSTS, cell, histogram, load_range, share
 
 MARKS = ("Medians of the repetitions, in µs. A figure of tickwheel's is marked where it is worse "
          "than the best of the others: ~ if some repetitions were not, ! if all were.")

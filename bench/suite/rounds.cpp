@@ -3,7 +3,7 @@
  * A round is one window of every contender of a workload at one size, one after the
  * other in random order; then comes the next round, in another order. So what is
  * compared was measured within seconds, and a slow minute of the machine falls on
- * all of them: ratios are taken within a round (bench/intervals.py).
+ * all of them: ratios are taken within a round (report/intervals.py).
  *
  * A window in which the system had the processor for something else, by more than
  * two per cent of its time, is measured again before the round ends, twice at most; the

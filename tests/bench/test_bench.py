@@ -15,7 +15,7 @@ import unittest
 
 BENCH, BUILD, SUITE, WRONG = sys.argv[1:5]
 JEMALLOC = sys.argv[5] if len(sys.argv) > 5 else None
-sys.path.insert(0, BENCH)
+sys.path.insert(0, f"{BENCH}/report")
 
 import table  # noqa: E402
 
@@ -43,7 +43,7 @@ class Program(unittest.TestCase):
         return results
 
     def show(self, path):
-        return subprocess.run([sys.executable, "-B", f"{BENCH}/table.py", path],
+        return subprocess.run([sys.executable, "-B", f"{BENCH}/report/table.py", path],
                               capture_output=True, text=True)
 
 
@@ -222,10 +222,10 @@ class Filter(Program):
             self.assertEqual(done.stdout, "")
 
     def test_lists_name_what_they_would_measure(self):
-        rows = self.list_of("asyncio_rows.py", "--filter", "^restart/", "--and", "/10000$")
+        rows = self.list_of("runtimes/asyncio_rows.py", "--filter", "^restart/", "--and", "/10000$")
         self.assertLessEqual({"restart/asyncio/10000", "restart/asyncio-on-tickwheel/10000"},
                              set(rows))
-        self.assertEqual(len(self.list_of("asyncio_rows.py", "--filter", "^steady/uvloop/")), 0)
+        self.assertEqual(len(self.list_of("runtimes/asyncio_rows.py", "--filter", "^steady/uvloop/")), 0)
         self.assertEqual(self.list_of("runtimes", "--filter", "/go/10000$"),
                          [f"{name}/go/10000" for name in ("fill", "churn", "idle", "request")])
 

@@ -137,7 +137,7 @@ class Contenders(Case):
         wrong.update(error_occurred=True, error_message="its checksum is wrong")
         results = self.write(json.dumps(figures), "wrong.json")
         counts = self.write("2 events\n", "summary")
-        done = subprocess.run([sys.executable, "-B", BENCH / "replay_table.py", "name", counts,
+        done = subprocess.run([sys.executable, "-B", BENCH / "report" / "replay_table.py", "name", counts,
                                results], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn(f"WRONG: {wrong['run_name']}: its checksum is wrong", done.stdout)

@@ -21,7 +21,7 @@ import xml.etree.ElementTree as ElementTree
 REPORT = pathlib.Path(sys.argv.pop(1)).resolve()
 sys.path.insert(0, str(REPORT))
 
-sys.path += [str(REPORT.parent), str(REPORT.parent / "counts")]
+sys.path.append(str(REPORT.parent / "counts"))
 
 import archive  # noqa: E402
 import content  # noqa: E402
@@ -666,10 +666,10 @@ class BadInput(Folder):
     def test_the_table_shows_the_other_files_and_fails(self):
         good = self.file(idle_runs(), "good")
         for path in self.bad_files():
-            done = self.one_line(path.name, REPORT.parent / "table.py", path, good)
+            done = self.one_line(path.name, REPORT / "table.py", path, good)
             self.assertEqual(done.returncode, 1)
             self.assertIn("idle: ns per refresh", done.stdout)
-        alone = subprocess.run([sys.executable, "-B", REPORT.parent / "table.py",
+        alone = subprocess.run([sys.executable, "-B", REPORT / "table.py",
                                 self.folder / "cut"], capture_output=True, text=True)
         self.assertEqual(alone.returncode, 2)
         self.assertNotIn("Traceback", alone.stderr)

@@ -18,7 +18,7 @@ import sys
 import textwrap
 
 import intervals
-from realtime.rows import Rows, print_rows
+from realtime_rows import Rows, print_rows
 from result_file import BadInput, load
 
 # Measured elsewhere, most in real time: no peers.
