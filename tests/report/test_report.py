@@ -12,6 +12,7 @@ import json
 import pathlib
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -492,6 +493,19 @@ class Publishing(Folder):
         self.page.write_text(self.marked(), encoding="utf-8")
         subprocess.run([sys.executable, "-B", REPORT, "--publish", self.folder], check=True)
         self.assertEqual(self.page.read_text(encoding="utf-8"), once)
+
+    def test_what_is_published_is_what_the_data_say(self):
+        """If not: python3 bench/report --publish . writes it again, measuring nothing."""
+        top = REPORT.parent.parent
+        written = ["BENCHMARKS.md", *(path.relative_to(top) for folder in ("benchmarks", "plots")
+                                      for path in (top / "docs" / folder).glob("*.*"))]
+        shutil.copytree(top / "docs" / "benchmarks" / "data", self.data)
+        shutil.copy(top / "BENCHMARKS.md", self.page)
+        subprocess.run([sys.executable, "-B", REPORT, "--publish", self.folder], check=True)
+        differ = [name for name in map(str, written)
+                  if not (self.folder / name).exists()
+                  or (self.folder / name).read_bytes() != (top / name).read_bytes()]
+        self.assertEqual([name for name in differ if name != "docs/benchmarks/aims.md"], [])
 
     def test_every_workload_has_a_page_with_every_contender(self):
         self.publish(every_workload())
