@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What share of http_server's processor time its timers take: see bench/timer_share.
+"""What share of http_server's processor time its timers take: see tools/timer_share.
 
 A sample of perf counts for the timers if it lies in a function of the library (or of
 libevent, or of the textbook's wheel), of the few lines between it and the server
@@ -29,7 +29,7 @@ SAMPLE = re.compile(r"^\s*[0-9a-f]+ (.+) \((.*)\)$")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="bench/timer_share", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="tools/timer_share", description=__doc__.split("\n")[0])
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--connections", type=int, default=4000, metavar="N",
                         help="that wrk keeps open (default: 4000)")
