@@ -4,7 +4,7 @@
 #define TICKWHEEL_BENCH_REPLAY_REPLAY_H
 
 #include "script.h"
-#include "world.h"
+#include "../workloads/common.h"
 
 namespace bench
 {

@@ -12,7 +12,7 @@
 #include "progress.h"
 #include "rounds.h"
 #include "oracle.h"
-#include "workloads.h"
+#include "../workloads/all.h"
 
 namespace bench
 {
