@@ -17,6 +17,7 @@ _tw_have() {
     case $1 in
     ninja-build) command -v ninja ;;
     pkg-config | pkgconf) command -v pkg-config ;;
+    python3-jinja2) /usr/bin/python3 -c 'import jinja2' ;;
     python3) [ -x /usr/bin/python3 ] ;;
     lld) command -v ld.lld ;;
     abigail-tools) command -v abidiff ;;

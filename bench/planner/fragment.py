@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The planner as a piece of the HTML report: what some servers' timers cost on this
-machine, at several sizes, reckoned here. The page itself reckons nothing."""
+machine, at several sizes: fragment.html, filled in. The page itself reckons nothing."""
 
-from html import escape
+import pathlib
 
 import calibration
 import model
 import plan as plans
 import tables
 
+HERE = pathlib.Path(__file__).resolve().parent
 # The same servers as in docs/CAPACITY.md. name: (plan, its size in words)
 SERVERS = {
     "A proxy": (plans.Plan(plans.short_form(100000, 20000, 40000, 75, 10, 0.08, 0.99)),
@@ -29,16 +30,6 @@ SERVERS = {
 }
 SCALES = (0.1, 1, 10)
 
-STYLE = """
-#capacity-planner { display: grid; gap: 16px; align-items: start; }
-#capacity-planner > * { min-width: 0; }
-#capacity-planner table { font-variant-numeric: tabular-nums; }
-#capacity-planner .bars { font-size: 0.8em; opacity: 0.75; }
-"""
-
-HEAD = ("interface", "memory", "to reserve", "share of a core", "of it the timers",
-        "longest turn, at most")
-
 
 def row(answer):
     own, bars = tables.own_share(answer)
@@ -52,42 +43,26 @@ def row(answer):
     ]
 
 
-def cell(value, bars):
-    return f"<td>{escape(value)}" + (f'<br><span class="bars">{escape(bars)}</span>' if bars else "")
-
-
 def server(name, asked, unit, data):
-    body = ""
-    for scale in SCALES:
-        scaled = asked.scaled(scale)
-        size = f"{model.population(scaled):,.0f} {unit}"
-        for i, interface in enumerate(model.INTERFACES):
-            cells = "".join(cell(*each) + "</td>"
-                            for each in row(model.answer(scaled, interface, data)))
-            group = (f'<th scope="rowgroup" rowspan="{len(model.INTERFACES)}">{escape(size)}</th>'
-                     if i == 0 else "")
-            body += (f'<tr>{group}<th scope="row">{escape(model.INTERFACE_NAMES[interface])}</th>'
-                     f"{cells}</tr>")
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in ("size", *HEAD))
-    about = "; ".join(tables.about(each) for each in asked.classes)
-    return (f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(name)}">'
-            f"<table><caption>{escape(name)}: {escape(about)}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+    def rows(scaled):
+        return [(model.INTERFACE_NAMES[interface], row(model.answer(scaled, interface, data)))
+                for interface in model.INTERFACES]
+
+    scales = [asked.scaled(scale) for scale in SCALES]
+    return {"name": name, "about": "; ".join(tables.about(each) for each in asked.classes),
+            "sizes": [(f"{model.population(scaled):,.0f} {unit}", rows(scaled))
+                      for scaled in scales]}
 
 
 def write(data):
     """The fragment, for a calibration as calibration.read answers it."""
-    shown = "".join(server(name, asked, unit, data) for name, (asked, unit) in SERVERS.items())
-    return (
-        f"<style>{STYLE}</style>"
-        "<p>What the timers of some servers would cost, reckoned from costs measured one by one. "
-        "Small, below a figure: what it lies between. <code>bench/plan --class ...</code> answers "
-        "for yours, and <code>bench/plan --trace</code> for one that was recorded.</p>"
-        f'<div id="capacity-planner">{shown}</div>'
-        f'<p class="note">tickwheel {escape(data["tickwheel"])}; costs of: '
-        f"{escape(tables.machine(data))}. {escape(tables.trust(data['error']))} The share of a core "
-        "counts the server's own touch of its record at each event. The longest turn holds for deadlines "
-        "independent of each other.</p>")
+    import jinja2  # bench/plan does without it
+    templates = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True,
+                                   undefined=jinja2.StrictUndefined, trim_blocks=True)
+    servers = [server(name, asked, unit, data) for name, (asked, unit) in SERVERS.items()]
+    return templates.get_template("fragment.html").render(
+        servers=servers, data=data, machine=tables.machine(data),
+        trust=tables.trust(data["error"]))
 
 
 def of_this_machine(own):

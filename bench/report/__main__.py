@@ -69,14 +69,15 @@ def main(arguments):
     try:
         options = options_of(arguments)
         measured = figures.read(options.results) if options.results else None
-        if options.html:
-            target = pathlib.Path(options.html)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(page.write(measured, options.command), encoding="utf-8")
         if options.plots:
             write_plots(measured, pathlib.Path(options.plots))
         if options.publish:
             publish_to(options.publish, measured, options.command)
+        if options.html:
+            text = page.write(measured, options.command)
+            target = pathlib.Path(options.html)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
     except (figures.BadInput, kept.BadFile) as error:
         print(f"report: {error}", file=sys.stderr)
         return 2

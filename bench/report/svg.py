@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Drawing with SVG: elements, log and linear scales, markers, labels that do
 not overlap. Colours are left to style sheets: a series has a class, whose
-`color` its strokes and fills take (plot.css)."""
+`color` its strokes and fills take (plot.css).
+
+Not matplotlib: it writes colours into each element, so that a plot could not follow the
+reader's dark mode, has no text alternative, and takes several times these 10 KB."""
 
 import math
 from xml.sax.saxutils import escape, quoteattr

@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import gzip
 import html.parser
+import importlib.util
 import io
 import itertools
 import json
@@ -564,6 +565,7 @@ class Command(unittest.TestCase):
         self.assertEqual(tables.count(7), "7")
 
 
+@unittest.skipIf(importlib.util.find_spec("jinja2") is None, "python3-jinja2 is not installed")
 class Page(unittest.TestCase):
     def test_the_fragment_is_closed_and_needs_nothing_but_itself(self):
         seen, stack = [], []

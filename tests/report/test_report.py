@@ -7,8 +7,10 @@ medians and multiples can be worked out by hand.
 
 import contextlib
 import html.parser
+import importlib.util
 import io
 import json
+import os
 import pathlib
 import re
 import runpy
@@ -40,6 +42,8 @@ import realtime_tables  # noqa: E402
 import svg  # noqa: E402
 import table as table_py  # noqa: E402
 
+needs_jinja = unittest.skipIf(importlib.util.find_spec("jinja2") is None,
+                              "python3-jinja2 is not installed")
 SVG = "{http://www.w3.org/2000/svg}"
 CONTEXT = {"date": "2024-05-06T07:08:09+00:00", "num_cpus": 2, "mhz_per_cpu": 2600,
            "load_avg": [0.2, 0.1, 0.1], "missing": "", "absent": "",
@@ -200,6 +204,7 @@ class Verdicts(Folder):
         runs += [run("idle/libuv/10000", 9, late_max_ns=3000)]
         self.assertEqual(self.measured(runs).lateness_ns("idle", "libuv", 10000), 2000)
 
+    @needs_jinja
     def test_a_wrong_checksum_voids_the_run(self):
         bad = run("idle/libuv/10000", 0, error_occurred=True, error_message="its checksum is wrong")
         measured = self.measured(idle_runs() + [bad])
@@ -207,6 +212,7 @@ class Verdicts(Folder):
         with self.assertRaisesRegex(figures.BadInput, "void run is not published"):
             machines.check(measured)
 
+    @needs_jinja
     def test_missing_contenders_are_named(self):
         text = page.write(self.measured(idle_runs(), missing="uvloop, jemalloc",
                                         absent="far/libuv: no such delays\n"))
@@ -299,6 +305,7 @@ class References(html.parser.HTMLParser):
                 self.links.append(value[1:])
 
 
+@needs_jinja
 class Page(Folder):
     def page(self, runs=None, command=None, **context):
         return page.write(self.measured(runs or idle_runs() + fill_runs(), **context), command)
@@ -715,6 +722,18 @@ class BadInput(Folder):
         self.assertRegex(said, r"^report: no benchmark was run")
         self.assertFalse(target.exists())
 
+    def test_without_jinja_the_plots_are_written_and_the_page_is_missed_in_one_line(self):
+        (self.folder / "jinja2.py").write_text("raise ModuleNotFoundError")
+        done = subprocess.run(
+            [sys.executable, "-B", REPORT, self.file(idle_runs()), "--html", self.folder / "page.html",
+             "--plots", self.folder / "plots"], capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(self.folder)})
+        self.assertEqual((done.returncode, done.stderr),
+                         (2, "report: the HTML page needs python3-jinja2\n"))
+        self.assertTrue((self.folder / "plots" / "cost-idle.svg").exists())
+        self.assertFalse((self.folder / "page.html").exists())
+
+    @needs_jinja
     def test_the_command_writes_page_and_plots(self):
         target, folder = self.folder / "a" / "report.html", self.folder / "plots"
         status, _ = self.main(self.file(idle_runs()), "--html", target, "--plots", folder)
