@@ -154,7 +154,7 @@ def trust(error):
 
 def notes(answers, fitted, with_burst):
     error = fitted["error"]
-    told = ["Reserve by the call that is named: tw_reserve takes 88 bytes a timer, of any kind."]
+    told = ["Reserve by the call that is named: tw_reserve takes 72 bytes a timer, of any kind."]
     told.append("The share of a core counts the server's own touch of its record at each event, "
                 "which it pays without timers, too.")
     if any(not own_share(answer)[1] for answer in answers.values()):

@@ -98,15 +98,21 @@ static double recorded(size_t count)
     return bytes;
 }
 
-/* What a reserve takes beside the 8 bytes of each timer. */
-static double reserved(size_t count)
+/* What a reserve takes in all. */
+static double reserved(int (*reserve)(tw_loop *, size_t), size_t count)
 {
     tw_loop *loop = loop_new();
     size_t before = bytes_of(loop);
-    tw_reserve_embedded(loop, count);
-    double bytes = (double)(bytes_of(loop) - before) - 8.0 * (double)count;
+    reserve(loop, count);
+    double bytes = (double)(bytes_of(loop) - before);
     tw_loop_free(loop);
     return bytes;
+}
+
+/* Beside the 8 bytes of each embedded timer. */
+static double beside(size_t count)
+{
+    return reserved(tw_reserve_embedded, count) - 8.0 * (double)count;
 }
 
 int main(void)
@@ -125,9 +131,12 @@ int main(void)
     tw_loop_free(loop);
     say("recorder.timer", recorded(1000000));
 
-    say("reserve.1", reserved(1));
-    say("reserve.1000", reserved(1000) / 1000);
-    say("reserve.5000", reserved(5000));
+    say("reserve.1", beside(1));
+    say("reserve.1000", beside(1000) / 1000);
+    say("reserve.5000", beside(5000));
+    say("reserve.any", reserved(tw_reserve, 1000000) / 1e6);
+    say("reserve.calls", reserved(tw_reserve_calls, 1000000) / 1e6);
+    say("reserve.embedded", (beside(1000000) - beside(100000)) / 9e5 + 8);
     say("minute.10000", spread(10000, minute) - 80000);
     say("minute.1000000", spread(1000000, minute) / 1e6);
 

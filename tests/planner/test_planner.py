@@ -464,6 +464,8 @@ class Files(unittest.TestCase):
         self.assertEqual(module["example_commands"](answered), found)
         self.assertIn("none: worked out by hand", answered)
         self.assertEqual(module["answer_examples"](answered, FIXED), answered)
+        shipped = calibration.read(calibration.SHIPPED)
+        self.assertEqual(module["answer_examples"](page, shipped), page, "the page's are of now")
 
 
 class Command(unittest.TestCase):
