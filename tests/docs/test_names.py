@@ -11,6 +11,9 @@ from pathlib import Path
 
 TOP = Path(sys.argv.pop(1)).resolve()
 FOLDERS = ["", "docs", "examples", "bench", "bench/replaying/traces", "python"]
+SOURCE = {".c", ".h", ".cpp", ".hpp", ".py", ".sh", ".txt", ".cmake"}
+# What is there only once it has been made, and a folder of the system's.
+MADE = ("bench/results", "debian/tmp", "lib/x86_64-linux-gnu")
 DOCUMENTS = [path for folder in FOLDERS for path in sorted((TOP / folder).glob("*.md"))]
 
 
@@ -64,6 +67,23 @@ class Names(unittest.TestCase):
                     headings = re.findall(r"^#+ (.*)$", to.read_text(), re.M)
                     if heading not in {anchor(line) for line in headings}:
                         broken.append(f"{path.relative_to(TOP)}: {target}")
+        self.assertEqual(broken, [])
+
+    def test_paths_are_those_of_files(self):
+        """In documents and in sources; a program by that of its source, NAME for any."""
+        texts = [*DOCUMENTS, *(path for path in TOP.glob("*/**/*") if path.is_file()
+                               and "build" not in path.parts and (path.suffix in SOURCE or
+                               not path.suffix and path.read_bytes()[:2] == b"#!"))]
+        self.assertGreater(len(texts), 300)
+        broken = []
+        for document in texts:
+            if document.name == "CHANGELOG.md":
+                continue
+            for name in re.findall(r"(?<![\w/.$}-])((?:bench|cmake|debian|docs|examples|lib|tests|tools)"
+                                   r"/[\w./*-]*\w)", document.read_text()):
+                if not (name.startswith(MADE) or "NAME" in name or any(TOP.glob(name))
+                        or any(TOP.glob(f"{name}{'*' if name.endswith('_') else '.c*'}"))):
+                    broken.append(f"{document.relative_to(TOP)}: {name}")
         self.assertEqual(broken, [])
 
 
