@@ -264,7 +264,7 @@ def sleeper_table(measured):
 
 
 def order_table(measured):
-    """The share of a herd's timers that fired in the order in which they were started."""
+    """The share of one burst's timers that fired in the order in which they were started."""
     rows = []
     for timers in measured.results.sizes("herd")[-1:]:
         for name in measured.contenders():

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* N timers with one deadline, ten seconds away, started in random order. */
+/* A burst: N timers with one deadline, ten seconds away, started in random order. (It is called
+ * herd in what has been published.) */
 #ifndef TICKWHEEL_BENCH_WORKLOADS_HERD_H
 #define TICKWHEEL_BENCH_WORKLOADS_HERD_H
 

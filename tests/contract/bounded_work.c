@@ -194,7 +194,7 @@ Test(bounded_work, sleeper_is_woken_a_few_times_and_never_moves_a_whole_slot)
     loop_free(the_loop);
 }
 
-Test(bounded_work, herd_of_one_deadline_is_moved_in_even_shares_and_run_at_once)
+Test(bounded_work, burst_of_one_deadline_is_moved_in_even_shares_and_run_at_once)
 {
     size_t count = MANY / 5;
     uint64_t when_ns = START + MINUTE + 12345;
@@ -309,7 +309,7 @@ static void drain_in_pieces(size_t expected)
 }
 
 /* What is still in a tick's slot, but will not run in that tick, is read too. */
-Test(bounded_work, short_run_reads_few_cells_where_a_crowd_was_cancelled_moved_or_parked)
+Test(bounded_work, short_run_reads_few_cells_where_a_burst_was_cancelled_moved_or_parked)
 {
     tw_timer *timers = calloc(MANY, sizeof *timers);
     tw_handle *handles = calloc(MANY, sizeof *handles);

@@ -35,16 +35,16 @@ static void set_up(void)
 
 TestSuite(cancel_all, .init = set_up);
 
-enum { CROWD = 3000 };
-static tw_timer timers[CROWD];
+enum { BURST = 3000 };
+static tw_timer timers[BURST];
 
 /* Of every kind, near, far, past and never; every seventh timer parked. */
-static size_t start_a_crowd(void)
+static size_t start_a_burst(void)
 {
     uint64_t draw = 41;
     size_t pending = 0;
 
-    for (uint64_t i = 0; i < CROWD; i++) {
+    for (uint64_t i = 0; i < BURST; i++) {
         uint64_t delay_ns = random_below(&draw, UINT64_C(1) << (1 + random_below(&draw, 60)));
         tw_timer_init(&timers[i], record, ID(i));
         REQUIRE(tw_timer_start_later_ns(the_loop, &timers[i], delay_ns) == 0, "%d", errno);
@@ -64,7 +64,7 @@ Test(cancel_all, hands_over_each_pending_call_once_and_leaves_a_loop_that_goes_o
 {
     for (int round = 0; round < 3; round++) {
         dropped = 0;
-        size_t pending = start_a_crowd();
+        size_t pending = start_a_burst();
         tw_run_max(the_loop, 1000);
         pending = tw_pending_count(the_loop);
         forget_fired();
@@ -75,7 +75,7 @@ Test(cancel_all, hands_over_each_pending_call_once_and_leaves_a_loop_that_goes_o
         tw_stats stats = stats_of(the_loop);
         cr_assert_eq(stats.started, stats.fired + stats.cancelled);
         cr_assert_eq(stats.rearmed, 0);
-        for (size_t i = 0; i < CROWD; i++) {
+        for (size_t i = 0; i < BURST; i++) {
             REQUIRE(!tw_timer_active(&timers[i]), "timer %zu", i);
         }
         run_at(the_loop, clock_ns + YEAR);
@@ -98,7 +98,7 @@ Test(cancel_all, of_nothing_is_nothing)
 
 Test(cancel_all, needs_no_memory)
 {
-    size_t pending = start_a_crowd();
+    size_t pending = start_a_burst();
 
     heap_exhaust();
     cr_assert_eq(tw_cancel_all(the_loop), pending);
@@ -256,22 +256,22 @@ Test(cancel_all, may_be_nested)
 Test(cancel_all, needs_no_memory_for_many_long_runs_of_an_open_tick)
 {
     enum { RUNS = 8, EACH = 3000, MOST = RUNS * EACH + 100000 };
-    tw_timer *crowd = calloc(MOST, sizeof *crowd);
+    tw_timer *burst = calloc(MOST, sizeof *burst);
     size_t n = 0;
 
     for (size_t run = 0; run < RUNS; run++) {
         for (size_t i = 0; i < EACH; i++, n++) {
-            tw_timer_init(&crowd[n], record, NULL);
+            tw_timer_init(&burst[n], record, NULL);
             /* The earliest of all is another run's each time. */
             uint64_t when_ns = START + 100 * US + (i * RUNS + run) * 16;
-            REQUIRE(tw_timer_start_at_ns(the_loop, &crowd[n], when_ns) == 0, "timer %zu", n);
+            REQUIRE(tw_timer_start_at_ns(the_loop, &burst[n], when_ns) == 0, "timer %zu", n);
         }
         REQUIRE(run_at(the_loop, START + run + 1) == 0, "run %zu", run);
     }
     heap_exhaust();
     for (; n < MOST; n++) { /* a slot each, as long as there is a chunk */
-        tw_timer_init(&crowd[n], record, NULL);
-        if (tw_timer_start_at_ns(the_loop, &crowd[n], START + SECOND + n * 2 * TICK) != 0) {
+        tw_timer_init(&burst[n], record, NULL);
+        if (tw_timer_start_at_ns(the_loop, &burst[n], START + SECOND + n * 2 * TICK) != 0) {
             break;
         }
     }
@@ -280,10 +280,10 @@ Test(cancel_all, needs_no_memory_for_many_long_runs_of_an_open_tick)
     cr_assert_eq(dropped, n);
     heap_recover();
     loop_free(the_loop);
-    free(crowd);
+    free(burst);
 }
 
-static void start_in_crowd(tw_timer *timer, uint64_t when_ns, bool *started)
+static void start_in_burst(tw_timer *timer, uint64_t when_ns, bool *started)
 {
     tw_timer_init(timer, record, NULL);
     *started = tw_timer_start_at_ns(the_loop, timer, when_ns) == 0;
@@ -294,19 +294,19 @@ static void start_in_crowd(tw_timer *timer, uint64_t when_ns, bool *started)
 Test(cancel_all, needs_no_memory_however_often)
 {
     enum { DUE = 40, MOST = 50000 };
-    tw_timer *crowd = calloc(MOST, sizeof *crowd);
+    tw_timer *burst = calloc(MOST, sizeof *burst);
 
     for (int round = 0; round < 8; round++) {
         size_t n = 0;
         bool started = true;
 
         for (; n < DUE && started; n++) {
-            start_in_crowd(&crowd[n], START, &started);
+            start_in_burst(&burst[n], START, &started);
         }
         cr_assert(started);
         heap_exhaust();
         while (started && n < MOST) { /* a slot each */
-            start_in_crowd(&crowd[n], START + SECOND + n * 2 * TICK, &started);
+            start_in_burst(&burst[n], START + SECOND + n * 2 * TICK, &started);
             n += started;
         }
         cr_assert_not(started);
@@ -317,7 +317,7 @@ Test(cancel_all, needs_no_memory_however_often)
     }
     heap_recover();
     loop_free(the_loop);
-    free(crowd);
+    free(burst);
 }
 
 static void cancel_all_of_it(void *id)
@@ -372,7 +372,7 @@ Test(cancel_all, contexts_are_released)
     tw_context context = {&ops};
 
     tw_context_set(the_loop, &context);
-    start_a_crowd();
+    start_a_burst();
     cr_assert_gt(references, 0);
     tw_cancel_all(the_loop);
     cr_assert_eq(references, 0);

@@ -501,9 +501,9 @@ Test(nested, each_run_of_many_is_in_order_and_nothing_runs_twice)
     cr_assert_gt(deepest, 5);
 }
 
-/* -------------------------------------------------- crowds that are left half done */
+/* -------------------------------------------------- bursts that are left half done */
 
-static size_t fired_of_crowd;
+static size_t fired_of_burst;
 static uint64_t last_when_ns;
 
 static void expect_order(void *timer)
@@ -512,7 +512,7 @@ static void expect_order(void *timer)
 
     REQUIRE(when_ns >= last_when_ns, "out of order");
     last_when_ns = when_ns;
-    fired_of_crowd++;
+    fired_of_burst++;
 }
 
 static size_t run_a_little(void)
@@ -522,38 +522,38 @@ static size_t run_a_little(void)
 
 /* So many that a bounded run does not read all their cells. What it has left is done by
  * the run around it, before anything else. */
-static void expect_crowd_is_run(uint64_t from_ns, uint64_t within_ns)
+static void expect_burst_is_run(uint64_t from_ns, uint64_t within_ns)
 {
-    enum { CROWD = 20000 };
-    tw_timer *crowd = calloc(CROWD, sizeof *crowd);
+    enum { BURST = 20000 };
+    tw_timer *burst = calloc(BURST, sizeof *burst);
     uint64_t seed = 17;
 
     the_loop = nesting_loop();
     run_inside = run_a_little;
     last_when_ns = 0;
-    fired_of_crowd = 0;
+    fired_of_burst = 0;
     tw_call_at_ns(the_loop, START + 1, nest, ID(1));
-    for (size_t i = 0; i < CROWD; i++) {
-        tw_timer_init(&crowd[i], expect_order, &crowd[i]);
+    for (size_t i = 0; i < BURST; i++) {
+        tw_timer_init(&burst[i], expect_order, &burst[i]);
         uint64_t when_ns = from_ns + random_below(&seed, within_ns);
-        REQUIRE(tw_timer_start_at_ns(the_loop, &crowd[i], when_ns) == 0, "timer %zu", i);
+        REQUIRE(tw_timer_start_at_ns(the_loop, &burst[i], when_ns) == 0, "timer %zu", i);
     }
     run_at(the_loop, from_ns + HOUR);
-    cr_assert_eq(fired_of_crowd, CROWD);
+    cr_assert_eq(fired_of_burst, BURST);
     check_loop(the_loop);
     loop_free(the_loop);
-    free(crowd);
+    free(burst);
 }
 
 Test(nested, outer_run_goes_on_with_a_tick_that_a_short_one_has_half_opened)
 {
-    expect_crowd_is_run((START / TICK + 100) * TICK, TICK);
+    expect_burst_is_run((START / TICK + 100) * TICK, TICK);
 }
 
 Test(nested, outer_run_goes_on_with_a_cascade_that_a_short_one_has_begun)
 {
-    expect_crowd_is_run((START / (TICK << 8) + 10) * (TICK << 8), TICK << 8);
-    expect_crowd_is_run((START / (TICK << 16) + 10) * (TICK << 16), TICK << 16);
+    expect_burst_is_run((START / (TICK << 8) + 10) * (TICK << 8), TICK << 8);
+    expect_burst_is_run((START / (TICK << 16) + 10) * (TICK << 16), TICK << 16);
 }
 
 /* ----------------------------------------------------------------- cached_now */

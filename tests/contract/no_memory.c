@@ -42,7 +42,7 @@ static void expect_unchanged(snapshot before, const char *what)
 
 /* ------------------------------------------------------------- the scenario */
 
-enum { TIMERS = 6000, HERD = 4000, PERIODIC = 8 };
+enum { TIMERS = 6000, BURST = 4000, PERIODIC = 8 };
 
 static tw_timer timers[TIMERS];          /* odd ones; the even ones are calls by handle */
 static tw_handle handles[TIMERS];
@@ -233,9 +233,9 @@ static void shuffle_timers(size_t operations)
 }
 
 /* All that are pending go to deadlines within one tick: it must be sorted. */
-static void gather_the_herd(uint64_t when_ns)
+static void gather_the_burst(uint64_t when_ns)
 {
-    for (size_t i = 0; i < HERD; i++) {
+    for (size_t i = 0; i < BURST; i++) {
         uint64_t at_ns = when_ns + random_below(&chance, TICK / 2);
         if (is_pending(i)) {
             move(i, at_ns);
@@ -268,7 +268,7 @@ static void play(void)
         step_to(START + i * SECOND);
     }
     try_reserve(3000);
-    gather_the_herd(START + 10 * SECOND);
+    gather_the_burst(START + 10 * SECOND);
     step_to(START + 11 * SECOND);
     shuffle_timers(1000);
     for (uint64_t i = 0; i < PERIODIC; i++) {

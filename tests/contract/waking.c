@@ -27,7 +27,7 @@ static size_t empty_wakeups(tw_loop *loop, size_t expected)
 static const uint64_t delays[] = {5 * SECOND, MINUTE, HOUR, 10 * HOUR, 30 * DAY};
 #define DELAYS (sizeof delays / sizeof *delays)
 
-Test(waking, crowd_of_one_deadline_is_one_wake_up)
+Test(waking, burst_of_one_deadline_is_one_wake_up)
 {
     const size_t counts[] = {1, 32, 100, 1000, 4096};
     for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
@@ -44,7 +44,7 @@ Test(waking, crowd_of_one_deadline_is_one_wake_up)
     }
 }
 
-Test(waking, crowd_of_very_many_is_woken_for_once_for_every_4096_and_level)
+Test(waking, burst_of_very_many_is_woken_for_once_for_every_4096_and_level)
 {
     const size_t count = MANY / 10;
     for (size_t d = 0; d < DELAYS; d++) {

@@ -148,7 +148,7 @@ Test(even_share, steady_state_of_restarts)
     end();
 }
 
-Test(even_share, herd_of_one_deadline)
+Test(even_share, burst_of_one_deadline)
 {
     begin(MANY / 2, START + 90 * SECOND, 1);
     expect_even(run_ticks(90 * SECOND / TICK + 2));

@@ -473,7 +473,7 @@ Test(calendar, slot_whose_timers_have_all_moved_on_is_harmless)
 
 /* ------------------------------------------------------------ beyond the span */
 
-/* One timer comes into reach alone and may wait; then a crowd comes into reach
+/* One timer comes into reach alone and may wait; then a burst comes into reach
  * behind it, just before the lone one's last tick. */
 Test(calendar, burst_behind_a_lone_timer_comes_in_evenly)
 {
@@ -484,18 +484,18 @@ Test(calendar, burst_behind_a_lone_timer_comes_in_evenly)
     timers_started(1, base + WHEEL_SLOTS * top);
     now = base + 5 * top;
     tw_run(loop);
-    tw_timer *crowd = timers_started(N, base + (2 * WHEEL_SLOTS - 3) * top);
+    tw_timer *burst = timers_started(N, base + (2 * WHEEL_SLOTS - 3) * top);
     cr_assert_geq(stats().overflow, (size_t)N);
     for (unsigned i = 0; tw_pending_count(loop) > 0; i++) {
         now = tw_next_ns(loop);
         tw_run(loop);
         REQUIRE(i < 100000);
     }
-    /* The crowd has a window of the top level's slots to come in. */
+    /* The burst has a window of the top level's slots to come in. */
     uint64_t even = N / (SLOT_NS(1) / TICK - 1) + 1; /* of the cascade out of level 1 */
     cr_assert_leq(stats().moved_max, 4 * even + 2 * WHEEL_BATCH);
     cr_assert_eq(fired, N + 1u);
-    free(crowd);
+    free(burst);
     tw_loop_free(loop);
 }
 
@@ -597,24 +597,24 @@ Test(calendar, loop_is_freed_while_a_tick_is_being_opened)
     cr_assert_eq(fired, 0u);
 }
 
-/* A crowd in one slot asks for further wake-ups, though the next is known. */
+/* A burst in one slot asks for further wake-ups, though the next is known. */
 Test(calendar, next_is_worked_out_again_when_a_slot_has_become_crowded)
 {
-    enum { CROWD = 3 * TW_WAKE_CELLS };
+    enum { BURST = 3 * TW_WAKE_CELLS };
     begin();
     uint64_t when = now + SLOT_NS(TW_LEVELS - 1) * 5;
-    tw_timer *crowd = timers_new(CROWD);
+    tw_timer *burst = timers_new(BURST);
     uint64_t before = UINT64_MAX;
-    for (size_t i = 0; i < CROWD; i++) {
-        tw_timer_init(&crowd[i], count, NULL);
-        start(&crowd[i], when);
+    for (size_t i = 0; i < BURST; i++) {
+        tw_timer_init(&burst[i], count, NULL);
+        start(&burst[i], when);
         uint64_t next = tw_next_ns(loop);
         REQUIRE(next <= before && next > now);
         before = next;
     }
     cr_assert_lt(before, when);
-    sleep_through(CROWD);
-    cr_assert_eq(fired, (unsigned)CROWD);
+    sleep_through(BURST);
+    cr_assert_eq(fired, (unsigned)BURST);
     tw_loop_free(loop);
 }
 
