@@ -79,8 +79,13 @@ class Names(unittest.TestCase):
         for document in texts:
             if document.name == "CHANGELOG.md":
                 continue
-            for name in re.findall(r"(?<![\w/.$}-])((?:bench|cmake|debian|docs|examples|lib|tests|tools)"
-                                   r"/[\w./*-]*\w)", document.read_text()):
+            for name, made in re.findall(
+                    r"(?<![\w/.$}-])((?:bench|cmake|debian|docs|examples|lib|tests|tools)/[\w./*-]*\w)"
+                    r"(\.?[%{])?", document.read_text()):
+                if made:
+                    continue # of parts
+                if name.startswith("debian/") and not (TOP / "debian").exists():
+                    continue # a distribution brings its own
                 if not (name.startswith(MADE) or "NAME" in name or any(TOP.glob(name))
                         or any(TOP.glob(f"{name}{'*' if name.endswith('_') else '.c*'}"))):
                     broken.append(f"{document.relative_to(TOP)}: {name}")

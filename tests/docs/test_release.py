@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 
 TOP = Path(sys.argv.pop(1)).resolve()
+NEXT = "0.99" # a SONAME's version that is not there yet
 
 
 def agree(top):
@@ -37,12 +38,12 @@ class Release(unittest.TestCase):
             header = copy / "include/tickwheel.h"
             text = header.read_text()
             version = re.search(r'TW_VERSION_STRING "(.*)"', text)[1]
-            header.write_text(text.replace(f'"{version}"', '"0.99.0"'))
+            header.write_text(text.replace(f'"{version}"', f'"{NEXT}.0"'))
             status, said = agree(copy)
             self.assertEqual(status, 1)
             for place in ("include/tickwheel.h, in its numbers", "CITATION.cff", "debian/changelog",
-                          "debian/control", "README.md", "debian/libtickwheel0.99.symbols",
-                          "tests/abi/libtickwheel.so.0.99.abi", "docs/OBSERVING.md"):
+                          "debian/control", "README.md", f"debian/libtickwheel{NEXT}.symbols",
+                          f"tests/abi/libtickwheel.so.{NEXT}.abi", "docs/OBSERVING.md"):
                 self.assertTrue(any(line.startswith(f"{place}: ") for line in said), place)
             self.assertTrue(any("of an earlier SONAME" in line for line in said))
 
