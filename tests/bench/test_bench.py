@@ -8,6 +8,7 @@ tested does not depend on how fast the machine is.
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -228,6 +229,20 @@ class Filter(Program):
         self.assertEqual(len(self.list_of("runtimes/asyncio_rows.py", "--filter", "^steady/uvloop/")), 0)
         self.assertEqual(self.list_of("runtimes", "--filter", "/go/10000$"),
                          [f"{name}/go/10000" for name in ("fill", "churn", "idle", "request")])
+
+    def test_the_parts_of_a_long_publication_are_the_whole(self):
+        """Those that CONTRIBUTING.md names: each row is in one of them."""
+        text = pathlib.Path(BENCH, "CONTRIBUTING.md").read_text(encoding="utf-8")
+        parts = re.findall(r"^bench/run --full --publish --filter '(.*)'$", text, re.M)
+        self.assertGreater(len(parts), 2)
+        names = self.list_of("runtimes/asyncio_rows.py")
+        for program in filter(None, (SUITE, JEMALLOC, f"{BUILD}/bench/realtime/bench_realtime")):
+            listed = subprocess.run([program, "--benchmark_list_tests"], capture_output=True,
+                                    text=True, check=True).stdout.splitlines()
+            names += [re.sub(r"/repeats:.*", "", line) for line in listed if "/" in line]
+        self.assertGreater(len(names), 100)
+        self.assertEqual([name for name in names
+                          if not any(re.search(part, name) for part in parts)], [])
 
     def list_of(self, script, *arguments):
         done = subprocess.run([sys.executable, "-B", f"{BENCH}/{script}", "--list", *arguments],
