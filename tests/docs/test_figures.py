@@ -173,6 +173,15 @@ class Lists(unittest.TestCase):
         there |= set(re.findall(r"^set\((TICKWHEEL_\w+) \S+ CACHE", cmake, re.M))
         self.assertEqual(told, there - {"TICKWHEEL_DEV"}) # for those who change it
 
+    def test_the_folders_of_bench_are_those_of_its_table(self):
+        text = (TOP / "bench/CONTRIBUTING.md").read_text()
+        table = text[text.index("| in bench/ |"):].split("\n\n")[0]
+        told = {name.strip("/") for row in table.splitlines()
+                for name in re.findall(r"`([\w/]+)`", row.split("|")[1])}
+        there = {path.name for path in (TOP / "bench").iterdir()
+                 if path.name not in ("results", "__pycache__", "CMakeLists.txt", "CONTRIBUTING.md")}
+        self.assertEqual(told, there)
+
     def test_the_configurations_of_tests_run_are_those_of_the_table(self):
         script = (TOP / "tests/run").read_text()
         run = re.search(r"^configurations=\(([^)]*)\)", script, re.M).group(1).split()
