@@ -152,6 +152,29 @@ class Programs(unittest.TestCase):
                         self.compile("c", whole, "-fsyntax-only", "-Wno-unused-parameter", source)
         self.assertEqual(framed, sum(map(len, FRAMES.values())))
 
+    def test_calls_within_a_sentence_compile(self):
+        """`tw_cancel(loop, h)`: as many arguments as there are, of their types."""
+        calls = []
+        for path in documents():
+            text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
+            for span in re.findall(r"`([^`]+)`", text):
+                calls += [(path.name, call) for call in
+                          re.findall(r"tw_\w+\([^()]*\)", " ".join(span.split()))
+                          if "..." not in call and "()" not in call]
+        self.assertGreater(len(calls), 40)
+        variables = ", ".join((
+            "tw_loop *loop", "tw_handle h", "tw_timer *t", "tw_callback *cb", "tw_callback *f",
+            "void *arg", "tw_context *ctx", "tw_post *p", "double delay", "double when",
+            "double seconds", "uint64_t ms", "uint64_t ns", "uint64_t repeat", "uint64_t now_ns",
+            "uint64_t delay_ns", "size_t n", "int worker_connections", "tw_loop *ngx_wheel"))
+        lines = [f"#line 1 \"{name}: {call}\"\n    (void){call};" for name, call in calls]
+        whole = "\n".join(["#include <poll.h>", "#include <tickwheel.h>", f"void frame({variables});",
+                           f"void frame({variables})", "{", *lines, "}"])
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "calls.c")
+            source.write_text(whole)
+            self.compile("c", "", "-fsyntax-only", "-Wno-unused-parameter", source)
+
 
 if __name__ == "__main__":
     unittest.main()
