@@ -4,8 +4,9 @@
 Reads Google Benchmark's JSON files, takes the median of the repetitions, and
 prints for each workload what an operation costs, also as a multiple of the
 limit and of the best peer: the fastest contender but for tickwheel's own, with
-half of the 95 % interval of that ratio (intervals.py). Then what single advances took, the memory a timer takes, and the counters. With
---json, it also writes all results into one file of the same format.
+half of the 95 % interval of that ratio (intervals.py). Then what single advances
+took, the memory a timer takes, and the counters. With --json, it also writes all
+results into one file of the same format.
 
 A file that cannot be read is named, and the others are still reported on; the
 exit status then says that something is missing.
