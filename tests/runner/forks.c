@@ -448,6 +448,28 @@ Test(forks, the_childs_tw_fd_is_its_own)
     loop_free(family.loop);
 }
 
+/* The parent's loop is driven by a thread that the child does not have: it is the child's
+ * poller who sleeps there. */
+static void take_over_and_poll_it(void *arg)
+{
+    struct family *family = arg;
+    tw_loop_adopt(family->loop);
+    poll_it(family);
+}
+
+Test(forks, the_childs_tw_fd_is_told_of_though_the_parents_loop_is_driven)
+{
+    struct family family = {.loop = loop_new(), .fd = -1};
+    pthread_t runner = runner_start(family.loop);
+    while (atomic_load(&family.loop->posts.reader) != POST_ASLEEP)
+        sleep_ns(50 * US);
+    expect_good_end(in_child(take_over_and_poll_it, &family, said, sizeof said));
+    tw_call_soon_threadsafe(family.loop, stop, family.loop);
+    cr_assert_eq(runner_join(runner), 0);
+    cr_assert_eq(family.calls, 0);
+    loop_free(family.loop);
+}
+
 /* Builds with checks stop such a child: tests/runner/owner.c. */
 #if TW_CHECKED < 1
 static void run_without_asking(void *arg)

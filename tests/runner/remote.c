@@ -385,6 +385,24 @@ Test(remote, slack_is_granted_before_a_loop_is_woken)
     loop_free(loop);
 }
 
+/* The loop sleeps past a timer that is due, since it may. */
+Test(remote, slack_is_not_granted_to_what_is_due_when_it_is_started)
+{
+    tw_options options = {.size = sizeof options, .slack_ns = HOUR};
+    tw_loop *loop = tw_loop_new(&options);
+    size_t calls = 0;
+    uint64_t due_ns = now_ns() + 5 * MS;
+    tw_call_at_ns(loop, due_ns, count, &calls);
+    pthread_t runner = runner_start(loop);
+    await_sleep(loop);
+    while (now_ns() <= due_ns)
+        sleep_ns(MS);
+    cr_assert_neq(tw_call_later_threadsafe_ns(loop, 0, stop, loop), 0);
+    cr_assert_eq(runner_join(runner), 0); /* not an hour from now */
+    cr_assert_eq(calls, 1);
+    loop_free(loop);
+}
+
 /* Each finds the loop asleep, or about to be: a wake-up that is lost meets the test's
  * timeout. */
 struct ping {

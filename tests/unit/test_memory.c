@@ -92,6 +92,18 @@ Test(memory, default_allocator_aligns)
     }
 }
 
+Test(memory, touch_writes_to_each_page)
+{
+    enum { PAGES = 9 };
+    unsigned char *block = malloc(PAGES * 4096);
+    cr_assert_not_null(block);
+    memset(block, 0xff, PAGES * 4096);
+    memory_touch(block, PAGES * 4096 - 1);
+    for (size_t page = 0; page < PAGES; page++)
+        cr_assert_eq(block[page * 4096], 0u, "page %zu", page);
+    free(block);
+}
+
 Test(memory, whole_huge_pages_are_aligned_to_one)
 {
     cr_assert_eq(memory_slab_alignment(PORT_HUGE_PAGE, 64), PORT_HUGE_PAGE);
