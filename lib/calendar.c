@@ -128,8 +128,8 @@ TW_INLINE void put_in_wheel(struct calendar *calendar, tw_bare_timer *timer, uns
     /* Not wheel_insert: gcc 12 has it among cold code here. */
     if (TW_LIKELY(!bucket_is_full(bucket)))
         bucket_push_hot(bucket, timer, timer->deadline_);
-    else if (TW_UNLIKELY(!wheel_insert_with_chunk(&calendar->wheel, &calendar->cells, slot, timer,
-                                                  timer->deadline_)))
+    else if (TW_UNLIKELY(!wheel_push_chunk(&calendar->wheel, &calendar->cells, slot, timer,
+                                           timer->deadline_)))
         spill(calendar, timer);
 }
 
@@ -241,19 +241,19 @@ void calendar_remove(struct calendar *calendar, tw_bare_timer *timer)
 /* -------------------------------------------------------- time and the cascade */
 
 /* A timer was taken out of a bucket on a visit: puts it where its deadline belongs
- * now, which is after the cursor, or drops it if it is parked. Returns whether it
- * was put anywhere. */
-TW_INLINE bool settle(struct calendar *calendar, tw_bare_timer *timer)
+ * now, which is after the cursor. */
+TW_INLINE void settle(struct calendar *calendar, tw_bare_timer *timer)
 {
-    if (timer_parked(timer)) {
-        calendar->park_ends++;
-        timer_set_unplaced(timer);
-        return false;
-    }
     unsigned slot = wheel_slot_for(&calendar->wheel, timer->deadline_ >> calendar->tick_shift);
     timer_set_slot(timer, slot);
     put_in_wheel(calendar, timer, slot);
-    return true;
+}
+
+/* The same of a parked one: it is dropped. */
+static void drop_parked(struct calendar *calendar, tw_bare_timer *timer)
+{
+    calendar->park_ends++;
+    timer_set_unplaced(timer);
 }
 
 /* So many cells were read. */
@@ -275,8 +275,12 @@ static bool move_closer(struct calendar *calendar, unsigned slot, uint64_t share
         cells_ask_downwards(&taken);
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD); /* a large number where there is none */
-            calendar_expect_intact(calendar, taken.first[i], &taken.first[i]);
-            calendar->moved += settle(calendar, taken.first[i]);
+            if (TW_UNLIKELY(!calendar_is_active(calendar, &taken.first[i], slot))) {
+                drop_parked(calendar, taken.first[i]);
+                continue;
+            }
+            settle(calendar, taken.first[i]);
+            calendar->moved++;
         }
         if (taken.emptied)
             chunk_give(&calendar->cells, taken.emptied);
@@ -324,13 +328,29 @@ static TW_NOINLINE void cascade(struct calendar *calendar)
 
 /* ------------------------------------------------------------- opening a tick */
 
-/* Takes the timers out of a bucket, whole chunks of them, as long as there is room for
+/* The bucket that a timer of this slot is in. */
+TW_INLINE struct bucket *bucket_of(struct calendar *calendar, unsigned slot)
+{
+    return slot == SLOT_FRESH ? &calendar->ready.fresh : &calendar->wheel.slots[slot];
+}
+
+/* A timer that is parked, or due later, leaves the slot that is opened. */
+static void leave_slot(struct calendar *calendar, tw_bare_timer *timer)
+{
+    if (timer_parked(timer))
+        drop_parked(calendar, timer);
+    else
+        settle(calendar, timer);
+}
+
+/* Takes the timers out of a slot's bucket, whole chunks of them, as long as there is room for
  * another. Those that are due by last_ns become entries, the others are settled; they
  * take no room, but of no budget more cells are read than there is room for. Returns
  * how many entries there are, and in *chunks the chunks, to be reused. */
-static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns,
+static size_t collect(struct calendar *calendar, unsigned slot, uint64_t last_ns,
                       struct sort_entry *entries, size_t room, struct chunk **chunks)
 {
+    struct bucket *bucket = bucket_of(calendar, slot);
     size_t n = 0, read = 0;
     *chunks = NULL;
     while (bucket->count > 0 && n + CHUNK_ROOM <= room) {
@@ -341,9 +361,8 @@ static size_t collect(struct calendar *calendar, struct bucket *bucket, uint64_t
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD);
             tw_bare_timer *timer = taken.first[i];
-            calendar_expect_intact(calendar, timer, &taken.first[i]);
-            if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
-                settle(calendar, timer);
+            if (TW_UNLIKELY(!calendar_is_due_by(calendar, &taken.first[i], slot, last_ns))) {
+                leave_slot(calendar, timer);
                 continue;
             }
             if (!calendar->bare)
@@ -409,8 +428,9 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
 
 /* sort_chunk of few cells, if all their timers are due by last_ns; else it does nothing and
  * returns false. */
-TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns)
+TW_INLINE bool sort_few(struct calendar *calendar, unsigned slot, uint64_t last_ns)
 {
+    struct bucket *bucket = bucket_of(calendar, slot);
     unsigned n = bucket->count;
     if (n == 0 || n > FEW_CELLS ||
         (size_t)(bucket->end - chunk_of(bucket->end - 1)->cells) < n)
@@ -419,8 +439,7 @@ TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64
     for (unsigned i = 0; i < n; i++)
         TW_PREFETCH(cells[i]);
     for (unsigned i = 0; i < n; i++) {
-        calendar_expect_intact(calendar, cells[i], &cells[i]);
-        if (timer_parked(cells[i]) || cells[i]->deadline_ > last_ns)
+        if (!calendar_is_due_by(calendar, &cells[i], slot, last_ns))
             return false;
     }
     (void)bucket_take(bucket, n);
@@ -434,21 +453,19 @@ TW_INLINE bool sort_few(struct calendar *calendar, struct bucket *bucket, uint64
 
 /* Sorts the topmost chunk of a bucket where it lies. Those that are due by last_ns
  * become a run, the others are settled. */
-static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *bucket,
-                                   uint64_t last_ns)
+static TW_NOINLINE void sort_chunk(struct calendar *calendar, unsigned slot, uint64_t last_ns)
 {
     uint64_t with_least[1 + CHUNK_ROOM], *keys = with_least + 1;
     tw_bare_timer *timers[CHUNK_ROOM];
-    struct cells taken = bucket_take(bucket, CHUNK_ROOM);
+    struct cells taken = bucket_take(bucket_of(calendar, slot), CHUNK_ROOM);
     unsigned n = 0;
     with_least[0] = 0; /* not after any key: the search ends there */
     cells_ask_upwards(&taken);
     for (unsigned i = 0; i < taken.count; i++) {
         cells_ask(&taken, i + CELLS_AHEAD);
         tw_bare_timer *timer = taken.first[i];
-        calendar_expect_intact(calendar, timer, &taken.first[i]);
-        if (TW_UNLIKELY(timer_parked(timer) || timer->deadline_ > last_ns)) {
-            settle(calendar, timer);
+        if (TW_UNLIKELY(!calendar_is_due_by(calendar, &taken.first[i], slot, last_ns))) {
+            leave_slot(calendar, timer);
             continue;
         }
         if (!calendar->bare)
@@ -471,13 +488,12 @@ static TW_NOINLINE void sort_chunk(struct calendar *calendar, struct bucket *buc
 }
 
 /* Sorts a batch of a bucket. */
-static void sort_batch(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns,
-                       bool join)
+static void sort_batch(struct calendar *calendar, unsigned slot, uint64_t last_ns, bool join)
 {
     struct ready *ready = &calendar->ready;
     size_t room = ready->scratch_room;
     struct chunk *chunks;
-    size_t n = collect(calendar, bucket, last_ns, ready->scratch, room, &chunks);
+    size_t n = collect(calendar, slot, last_ns, ready->scratch, room, &chunks);
     if (n == 0) {
         chunk_give_all(&calendar->cells, chunks);
         return;
@@ -490,17 +506,17 @@ static void sort_batch(struct calendar *calendar, struct bucket *bucket, uint64_
 }
 
 /* sort_bucket of more than a chunk. */
-static TW_NOINLINE bool sort_many(struct calendar *calendar, struct bucket *bucket,
-                                  uint64_t last_ns)
+static TW_NOINLINE bool sort_many(struct calendar *calendar, unsigned slot, uint64_t last_ns)
 {
+    struct bucket *bucket = bucket_of(calendar, slot);
     struct ready *ready = &calendar->ready;
     ready_make_scratch(ready, bucket->count + CHUNK_ROOM);
     bool burst = bucket->count > ready->scratch_room;
     while (bucket->count > 0 && calendar->budget > 0) {
         if (bucket->count <= CHUNK_ROOM || ready->scratch_room < CHUNK_ROOM)
-            sort_chunk(calendar, bucket, last_ns);
+            sort_chunk(calendar, slot, last_ns);
         else
-            sort_batch(calendar, bucket, last_ns, burst);
+            sort_batch(calendar, slot, last_ns, burst);
     }
     if (burst)
         ready_join_end(ready, &calendar->cells);
@@ -509,14 +525,15 @@ static TW_NOINLINE bool sort_many(struct calendar *calendar, struct bucket *buck
 
 /* Sorts what is due by last_ns, as far as the budget goes. Whether the bucket is empty
  * now. */
-TW_INLINE bool sort_bucket(struct calendar *calendar, struct bucket *bucket, uint64_t last_ns)
+TW_INLINE bool sort_bucket(struct calendar *calendar, unsigned slot, uint64_t last_ns)
 {
+    struct bucket *bucket = bucket_of(calendar, slot);
     if (TW_UNLIKELY(bucket->count > CHUNK_ROOM))
-        return sort_many(calendar, bucket, last_ns);
-    if (sort_few(calendar, bucket, last_ns))
+        return sort_many(calendar, slot, last_ns);
+    if (sort_few(calendar, slot, last_ns))
         return true;
     while (bucket->count > 0)
-        sort_chunk(calendar, bucket, last_ns);
+        sort_chunk(calendar, slot, last_ns);
     return true;
 }
 
@@ -526,49 +543,56 @@ static void sort_tick(struct calendar *calendar)
     struct wheel *wheel = &calendar->wheel;
     unsigned slot = wheel_slot_at(0, wheel->cursor);
     uint64_t last_ns = calendar_tick_end(calendar, wheel->cursor << calendar->tick_shift);
-    calendar->opening = !sort_bucket(calendar, &wheel->slots[slot], last_ns);
+    calendar->opening = !sort_bucket(calendar, slot, last_ns);
     if (!calendar->opening)
         wheel_mark_empty(wheel, slot);
 }
 
-/* Opens a tick with one timer, before which nothing is ready: without sorting, and, if it
- * is due by now, without making a run of it. Then it is the answer, else NULL. */
-TW_INLINE tw_bare_timer *open_lone(struct calendar *calendar, unsigned slot, uint64_t now_ns)
+/* The slot of the tick that the cursor is in. */
+static struct bucket *open_bucket(struct calendar *calendar)
 {
-    struct bucket *bucket = &calendar->wheel.slots[slot];
-    tw_bare_timer **cell = bucket->end - 1, *timer = *cell;
-    calendar_expect_intact(calendar, timer, cell);
-    if (TW_UNLIKELY(timer_parked(timer) ||
-                    timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)) {
-        sort_tick(calendar);
-        return NULL;
-    }
-    wheel_mark_empty(&calendar->wheel, slot);
-    count_visits(calendar, 1);
-    if (timer->deadline_ <= now_ns) {
-        bucket_pop(&calendar->cells, bucket);
-        return timer;
-    }
-    (void)bucket_take(bucket, 1);
-    timer_set_slot(timer, SLOT_RUN);
-    ready_add(&calendar->ready, &calendar->cells, (struct queue){cell, cell + 1, 1});
-    return NULL;
+    return &calendar->wheel.slots[wheel_slot_at(0, calendar->wheel.cursor)];
 }
 
-/* Time has entered the cursor's tick: its timers become ready. Returns one that is due
- * already, if it is all there is. */
-TW_INLINE tw_bare_timer *open_tick(struct calendar *calendar, uint64_t now_ns)
+/* Time has entered the cursor's tick: its timers become ready. */
+TW_INLINE void open_tick(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
-    unsigned slot = wheel_slot_at(0, wheel->cursor);
-    uint32_t count = wheel->slots[slot].count;
+    uint32_t count = open_bucket(calendar)->count;
     wheel_look_ahead(wheel);
     wheel_prefetch_tick(wheel);
-    if (count == 1 && calendar->ready.count == 0 && !calendar->spill)
-        return open_lone(calendar, slot, now_ns);
     if (TW_LIKELY(count > 0))
         sort_tick(calendar);
-    return NULL;
+}
+
+tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigned slot, uint64_t last_ns,
+                                    uint64_t now_ns)
+{
+    struct bucket *bucket = &calendar->wheel.slots[slot];
+    tw_bare_timer **cell = bucket->end - bucket->count, *first = *cell;
+    uint64_t next_ns = BITS_NEVER; /* when the first of the others is due */
+    if (!calendar_is_due_by(calendar, cell, slot, last_ns))
+        return NULL;
+    while (++cell < bucket->end) {
+        if (!calendar_is_due_by(calendar, cell, slot, last_ns))
+            return NULL;
+        tw_bare_timer *other = *cell;
+        if (timer_before(other, first)) {
+            other = first;
+            first = *cell;
+        }
+        if (other->deadline_ < next_ns)
+            next_ns = other->deadline_;
+    }
+    if (first->deadline_ > now_ns) {
+        bucket->earliest = first->deadline_;
+        return NULL;
+    }
+    bucket_remove(&calendar->cells, bucket, first);
+    bucket->earliest = next_ns;
+    calendar->visited++;
+    timer_set_unplaced(first);
+    return first;
 }
 
 /* Whether the tick of now_ns, of which a run begins, can stay closed: none of its timers is
@@ -581,12 +605,6 @@ TW_INLINE bool stays_closed(struct calendar *calendar, uint64_t tick, uint64_t n
         return false;
     calendar->horizon_ns = calendar_tick_end(calendar, (tick - 1) << calendar->tick_shift);
     return true;
-}
-
-/* The slot of the tick that the cursor is in. */
-static struct bucket *open_bucket(struct calendar *calendar)
-{
-    return &calendar->wheel.slots[wheel_slot_at(0, calendar->wheel.cursor)];
 }
 
 /* -------------------------------------------------------------------- running */
@@ -620,7 +638,7 @@ void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budge
     if (TW_UNLIKELY(calendar->wheel.cascade_due <= calendar->wheel.cursor))
         cascade(calendar);
     if (calendar->ready.fresh.count > 0)
-        sort_bucket(calendar, &calendar->ready.fresh, calendar->horizon_ns);
+        sort_bucket(calendar, SLOT_FRESH, calendar->horizon_ns);
 }
 
 void calendar_begin_nested(struct calendar *calendar, uint64_t now_ns, size_t budget,
@@ -656,16 +674,9 @@ void calendar_end_run(struct calendar *calendar, bool may_pass)
     look_ahead(calendar, may_pass);
 }
 
-void calendar_end_wheel_run(struct calendar *calendar)
+void calendar_look_ahead(struct calendar *calendar)
 {
-    calendar_ask_next(calendar);
-    calendar->running = false;
-    calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
-    if (calendar->pass_ns != CALENDAR_ONLY_WHEEL)
-        return;
-    calendar->pass_ns = BITS_NEVER;
-    if (calendar->ready.count > 0)
-        look_ahead(calendar, true); /* or else this would have been another run */
+    look_ahead(calendar, true); /* or else it would have been another run */
 }
 
 tw_bare_timer *calendar_skip_soon(struct calendar *calendar, size_t limit)
@@ -764,16 +775,18 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
                 return NULL;
             continue; /* to the tick of a timer that is ready */
         }
-        wheel->cursor = target;
-        if (target == wheel->cascade_due)
-            cascade(calendar);
-        if (TW_LIKELY(opens)) {
-            tw_bare_timer *timer = open_tick(calendar, now_ns);
+        if (target != wheel->cascade_due && calendar->ready.count == 0 && !calendar->spill) {
+            tw_bare_timer *timer = calendar_take_unsorted(calendar, target, now_ns);
             if (TW_LIKELY(timer != NULL)) {
-                timer_set_unplaced(timer);
+                calendar->budget--;
                 return timer;
             }
         }
+        wheel->cursor = target;
+        if (target == wheel->cascade_due)
+            cascade(calendar);
+        if (TW_LIKELY(opens))
+            open_tick(calendar);
     }
 }
 

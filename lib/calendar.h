@@ -329,7 +329,18 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
     calendar->budget = CALENDAR_UNBOUNDED;
     calendar->pass_ns = CALENDAR_ONLY_WHEEL; /* until something comes that is not in it */
 }
-void calendar_end_wheel_run(struct calendar *calendar);
+void calendar_look_ahead(struct calendar *calendar);
+TW_INLINE void calendar_end_wheel_run(struct calendar *calendar)
+{
+    calendar_ask_next(calendar); /* a callback may have asked, and what it saw is over */
+    calendar->running = false;
+    calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
+    if (TW_UNLIKELY(calendar->pass_ns != CALENDAR_ONLY_WHEEL))
+        return;
+    calendar->pass_ns = BITS_NEVER;
+    if (TW_UNLIKELY(calendar->ready.count > 0))
+        calendar_look_ahead(calendar);
+}
 
 /* A run from inside a callback begins, and is over: the one around it goes on with
  * what is kept of it meanwhile. */
@@ -357,12 +368,11 @@ TW_INLINE bool calendar_has_more(const struct calendar *calendar)
     return calendar->pass_ns <= CALENDAR_ONLY_WHEEL;
 }
 
-/* Whether time can pass to this clock reading, not below an earlier one and before
- * pass_ns, with nothing to do; then it has passed. A server that runs its loop at every turn
- * mostly comes through here. */
-TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns)
+/* Whether time can pass to this clock reading, in this tick, not below an earlier one and
+ * before pass_ns, with nothing to do; then it has passed. A server that runs its loop at
+ * every turn mostly comes through here. */
+TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns, uint64_t tick)
 {
-    uint64_t tick = now_ns >> calendar->tick_shift;
     if (wheel_quiet_until(&calendar->wheel, tick)) {
         calendar->wheel.cursor = tick;
         calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
@@ -409,53 +419,86 @@ TW_INLINE bool calendar_cut_short(const struct calendar *calendar)
     return calendar->budget == 0;
 }
 
-/* A timer that a cell led to is still ours, and this cell's: as far as a line that is
- * needed anyway can tell. */
-TW_INLINE void calendar_expect_intact(const struct calendar *calendar, const tw_bare_timer *timer,
-                                      tw_bare_timer *const *cell)
+/* A timer that a cell of this slot led to is still ours, and this cell's: as far as a line that
+ * is needed anyway can tell. Returns whether it is active: else it is parked. */
+TW_INLINE bool calendar_is_active(const struct calendar *calendar, tw_bare_timer *const *cell,
+                                  unsigned slot)
 {
-    unsigned slot = (timer->state_ & ~(TIMER_NODE | TIMER_PARKED)) - (calendar->tag + 1);
-    if (TW_UNLIKELY(slot > SLOT_FRESH || timer->place_ != (const void *)cell))
+    const tw_bare_timer *timer = *cell;
+    unsigned state = timer->state_ & ~TIMER_NODE, active = calendar->tag + slot + 1;
+    bool ours = timer->place_ == (const void *)cell;
+    if (TW_LIKELY(state == active && ours))
+        return true;
+    if (state != (active | TIMER_PARKED) || !ours)
         tw_misuse("a timer was freed, overwritten or initialised again while active or parked");
+    return false;
 }
 
-/* calendar_next_due where nothing is ready and no cascade comes first: if the next tick has
- * one timer, which is due in it and by now_ns, that is taken from where it lies. */
-TW_INLINE tw_bare_timer *calendar_next_lone(struct calendar *calendar, uint64_t now_ns)
+/* Whether it is active, and due by last_ns. */
+TW_INLINE bool calendar_is_due_by(const struct calendar *calendar, tw_bare_timer *const *cell,
+                                  unsigned slot, uint64_t last_ns)
 {
-    struct wheel *wheel = &calendar->wheel;
-    uint64_t tick = wheel->next_tick, horizon = calendar->horizon_ns >> calendar->tick_shift;
-    if (tick > horizon && wheel->cascade_due > horizon) {
-        wheel->cursor = horizon; /* nothing is left */
-        return NULL;
-    }
-    struct bucket *bucket = &wheel->slots[wheel_slot_at(0, tick)];
-    if (tick > horizon || tick >= wheel->cascade_due || bucket->count != 1)
-        return calendar_next_due(calendar, now_ns);
+    return calendar_is_active(calendar, cell, slot) && (*cell)->deadline_ <= last_ns;
+}
+
+/* Timers of a tick that are given out without being sorted: to look for the earliest each time
+ * costs less. They are in one chunk. */
+#define CALENDAR_FEW (CHUNK_ROOM < 6 ? CHUNK_ROOM : 6)
+
+/* calendar_take_unsorted from a slot that has so few timers, and whose tick ends at last_ns. */
+tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigned slot, uint64_t last_ns,
+                                    uint64_t now_ns);
+
+/* Where nothing is ready and no cascade comes first: takes the earliest timer of this tick, which
+ * is the wheel's next, from where it lies. Time enters the tick with its last timer. NULL: none
+ * is due by now; or the tick has to be opened, since it has many timers, or one that is parked
+ * or was moved to a later tick. */
+TW_INLINE tw_bare_timer *calendar_take_unsorted(struct calendar *calendar, uint64_t tick,
+                                                uint64_t now_ns)
+{
+    unsigned slot = wheel_slot_at(0, tick);
+    struct bucket *bucket = &calendar->wheel.slots[slot];
+    uint64_t last_ns = calendar_tick_end(calendar, tick << calendar->tick_shift);
+    if (bucket->count != 1)
+        return bucket->count - 1 < CALENDAR_FEW
+                   ? calendar_take_of_few(calendar, slot, last_ns, now_ns)
+                   : NULL;
     tw_bare_timer **cell = bucket->end - 1, *timer = *cell;
-    if (timer->deadline_ > now_ns || timer_parked(timer) ||
-        timer->deadline_ >> calendar->tick_shift != tick)
-        return calendar_next_due(calendar, now_ns);
-    calendar_expect_intact(calendar, timer, cell);
-    bucket_pop(&calendar->cells, bucket);
-    wheel_open_lone(wheel, tick);
+    if (timer->deadline_ > now_ns || !calendar_is_due_by(calendar, cell, slot, last_ns))
+        return NULL;
+    bucket_pop_last(&calendar->cells, bucket);
+    wheel_enter_emptied(&calendar->wheel, tick);
     calendar->visited++;
     timer_set_unplaced(timer);
     return timer;
 }
 
-/* calendar_next_due in an unbounded run that began at now_ns; for the commonest cases, a
- * lone timer, another of the one run there is, and nothing more, inline. */
-TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, uint64_t now_ns)
+/* calendar_next_due in an unbounded run that began at now_ns, in tick `last`; for the
+ * commonest cases, a few timers in the next tick, another of the one run there is, and
+ * nothing more, inline. */
+TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, uint64_t now_ns,
+                                                   uint64_t last)
 {
+    struct wheel *wheel = &calendar->wheel;
+    if (TW_UNLIKELY(calendar->spill != NULL))
+        return calendar_next_due(calendar, now_ns);
+    if (calendar->ready.count == 0) {
+        uint64_t tick = wheel->next_tick;
+        if (tick >= wheel->cascade_due)
+            return calendar_next_due(calendar, now_ns);
+        if (tick > last) {
+            wheel->cursor = last; /* nothing is left */
+            return NULL;
+        }
+        tw_bare_timer *timer = calendar_take_unsorted(calendar, tick, now_ns);
+        return timer ? timer : calendar_next_due(calendar, now_ns);
+    }
     struct queue *queue = &calendar->ready.runs[0].queue;
-    if (calendar->ready.count == 0 && !calendar->spill)
-        return calendar_next_lone(calendar, now_ns);
-    if (calendar->ready.count != 1 || calendar->spill)
+    if (calendar->ready.count != 1)
         return calendar_next_due(calendar, now_ns);
     tw_bare_timer *timer = *queue->head;
     if (!timer || timer->deadline_ > now_ns ||
-        timer->deadline_ >> calendar->tick_shift > calendar->wheel.cursor)
+        timer->deadline_ >> calendar->tick_shift > wheel->cursor)
         return calendar_next_due(calendar, now_ns);
     if (queue->count > 1 && !chunk_ends_at(queue->head + 1)) {
         queue->head++;

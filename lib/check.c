@@ -294,6 +294,8 @@ static const char *check_flags(const struct walk *walk)
           "F8: other threads are told otherwise whether the loop ends when it is empty");
     CHECK(!loop->closing || (loop->dropping && loop->posts.closed),
           "F9: a loop that is freed is open to runs or posts");
+    CHECK(loop->plain_calls == loop_calls_plainly(loop),
+          "F10: callbacks are called past whoever looks at them");
     return check_passing(walk);
 }
 

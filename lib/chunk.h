@@ -208,6 +208,16 @@ TW_INLINE tw_bare_timer *bucket_pop(struct chunk_pool *pool, struct bucket *buck
     return timer;
 }
 
+/* Takes the only cell away that the bucket has. */
+TW_INLINE void bucket_pop_last(struct chunk_pool *pool, struct bucket *bucket)
+{
+    struct chunk *chunk = chunk_of(bucket->end - 1);
+    TW_ASSERT(bucket->count == 1 && chunk_begins_at(bucket->end - 1));
+    bucket->end = (tw_bare_timer **)(void *)chunk->link;
+    bucket->count = 0;
+    chunk_give(pool, chunk);
+}
+
 /* For walking down a bucket: the top cell, and the one under a cell; NULL: there is
  * none. */
 TW_INLINE tw_bare_timer **bucket_top(const struct bucket *bucket)

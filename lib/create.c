@@ -107,6 +107,7 @@ tw_loop *tw_loop_new(const tw_options *given)
     remote_init(loop);
     calendar_init(&loop->calendar, &loop->memory, tick_shift_of(options.tick_ns), loop->now_ns,
                   options.on_bare != NULL);
+    loop_set_short_cuts(loop);
     if (options.allocator)
         lock_allocator(loop);
     if (options.reserve > 0 && tw_reserve(loop, options.reserve) != 0) {

@@ -7,6 +7,7 @@
 void loop_set_short_cuts(tw_loop *loop)
 {
     calendar_allow_short_cuts(&loop->calendar, !loop->recorder && !loop->locked);
+    loop->plain_calls = loop_calls_plainly(loop);
     loop_watch_starts(loop, loop->alarm_ns);
 }
 

@@ -52,6 +52,7 @@ struct tw_loop {
     /* Hot: touched by starts and stops. */
     struct loop_counts counts;
     bool guarded;                   /* loop_look_at_start is to look at every start */
+    bool plain_calls;               /* loop_calls_plainly */
     tw_context *context;            /* the current one; NULL: none */
     uint64_t now_ns;                /* the clock as the last run saw it */
     uint64_t clock_ns;              /* the highest reading of the clock so far */
@@ -135,6 +136,13 @@ TW_INLINE bool loop_must_guard(const tw_loop *loop)
            loop->closing || loop->locked;
 }
 
+/* Whether a timer's callback is called with nothing around it: nobody records it, measures it
+ * or has it called by a hook. */
+TW_INLINE bool loop_calls_plainly(const tw_loop *loop)
+{
+    return !loop->recorder && loop->slow_callback_ns == 0 && !loop->on_bare;
+}
+
 /* From now on what is due before alarm_ns is told to the runner; 0: nothing is.
  * Moves compare with alarm_ns. Starts, the hot path, do not: the flag that the
  * cap on pending timers needs anyway sends them to loop_look_at_start, and, if
@@ -152,7 +160,7 @@ TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 void loop_lock(tw_loop *loop);
 void loop_unlock(tw_loop *loop);
 
-/* The same for the short cuts: they pass by the recorder, and by the lock. */
+/* The same for the short cuts, and for plain calls: they pass by the recorder, or by the lock. */
 void loop_set_short_cuts(tw_loop *loop);
 
 /* Whether the loop may be changed; else sets errno. */

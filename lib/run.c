@@ -114,8 +114,7 @@ static uint64_t left_out(const tw_loop *loop, uint64_t deadline, uint64_t interv
 
 TW_INLINE void count_lateness(tw_loop *loop, uint64_t late_ns, int by)
 {
-    unsigned width = bits_width(late_ns);
-    loop->late[width < 64 ? width : 63] += (uint64_t)(int64_t)by;
+    loop->late[bits_width_of_63(late_ns)] += (uint64_t)(int64_t)by;
 }
 
 /* A call that another thread has started. false: it was cancelled in time. */
@@ -175,14 +174,11 @@ static void fire_bare(tw_loop *loop, tw_bare_timer *timer)
     loop->context = outer;
 }
 
-/* The timer has been taken out of its place. false: its call was cancelled by another
- * thread at this moment. */
-TW_INLINE bool fire(tw_loop *loop, tw_bare_timer *timer)
+/* fire where a call is more than a call. */
+static TW_NOINLINE bool fire_specially(tw_loop *loop, tw_bare_timer *timer, uint64_t late_ns)
 {
     TW_PROBE_FIRE(timer, loop->on_bare && !timer_is_node(timer) ? NULL : timer_whole(timer)->callback_,
-                  loop->now_ns - timer->deadline_);
-    loop->counts.fired++;
-    loop->run.firing = timer;
+                  late_ns);
     loop_record(loop, TRACE_FIRE, timer);
     if (timer_is_node(timer))
         return fire_call(loop, pool_node_of(timer));
@@ -190,6 +186,23 @@ TW_INLINE bool fire(tw_loop *loop, tw_bare_timer *timer)
         fire_bare(loop, timer);
     else
         call_outside(loop, timer_whole(timer)->callback_, timer_whole(timer)->arg_);
+    return true;
+}
+
+/* The timer has been taken out of its place. false: its call was cancelled by another
+ * thread at this moment. */
+TW_INLINE bool fire(tw_loop *loop, tw_bare_timer *timer, uint64_t late_ns)
+{
+    loop->counts.fired++;
+    loop->run.firing = timer;
+    if (TW_UNLIKELY(!loop->plain_calls))
+        return fire_specially(loop, timer, late_ns);
+    TW_PROBE_FIRE(timer, timer_whole(timer)->callback_, late_ns);
+    if (timer_is_node(timer))
+        return fire_call(loop, pool_node_of(timer));
+    tw_context *outer = loop->context;
+    timer_whole(timer)->callback_(timer_whole(timer)->arg_);
+    loop->context = outer;
     return true;
 }
 
@@ -283,7 +296,7 @@ static void run_soon(tw_loop *loop, struct run *run)
             break;
         calendar_take_soon(calendar);
         /* Not to be made is unreachable because no soon call is another thread's. */
-        if (fire(loop, timer))
+        if (fire(loop, timer, loop->now_ns - timer->deadline_))
             count_call(loop, run);
     }
     bool short_of_one = !timer && calendar->soon_pending > 0;
@@ -305,8 +318,9 @@ static void run_timers(tw_loop *loop, struct run *run)
             calendar_put_off(calendar, timer);
             continue;
         }
-        count_lateness(loop, run->now_ns - timer->deadline_, 1);
-        if (fire(loop, timer))
+        uint64_t late_ns = run->now_ns - timer->deadline_;
+        count_lateness(loop, late_ns, 1);
+        if (fire(loop, timer, late_ns))
             count_call(loop, run);
     }
 }
@@ -490,12 +504,11 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
  * whether, by calendar.pass_ns, which is reset by what could change that. Such a run takes
  * a third of the instructions. */
 
-/* However it is over. A callback may have called tw_fd. */
-static void close_wheel_run(tw_loop **of)
+/* The run has come to its end. */
+TW_INLINE void end_wheel_run(tw_loop *loop)
 {
-    tw_loop *loop = *of;
-    if (TW_UNLIKELY(loop->run.held != NULL || loop->remote.running != NULL ||
-                    loop->pending_cap != SIZE_MAX || loop->awaited)) {
+    /* A callback may have called tw_fd. */
+    if (TW_UNLIKELY(loop->guarded || loop->awaited)) {
         close_and_rest(loop);
         return;
     }
@@ -505,11 +518,19 @@ static void close_wheel_run(tw_loop **of)
     calendar_end_wheel_run(&loop->calendar);
 }
 
-static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
+/* It was left by an exception, unless this is NULL. */
+static void close_left_run(tw_loop **left)
 {
-    tw_loop *run_by_us TW_AT_END(close_wheel_run) = loop;
+    if (*left)
+        close_and_rest(*left);
+}
+
+/* tick: of now_ns. */
+static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns, uint64_t tick)
+{
+    tw_loop *left TW_AT_END(close_left_run) = loop;
     char gap[512]; /* as in finish_run */
-    __asm__ volatile("" : : "r"(gap), "r"(run_by_us) : "memory");
+    __asm__ volatile("" : : "r"(gap) : "memory");
     struct calendar *calendar = &loop->calendar;
     loop_set_clock(loop, now_ns);
     loop->now_ns = now_ns;
@@ -518,27 +539,31 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns)
     calendar_begin_wheel_run(calendar, now_ns);
     size_t calls = 0;
     tw_bare_timer *timer;
-    while ((timer = calendar_next_due_of_many(calendar, now_ns)) != NULL) {
-        count_lateness(loop, now_ns - timer->deadline_, 1);
-        calls += fire(loop, timer);
+    while ((timer = calendar_next_due_of_many(calendar, now_ns, tick)) != NULL) {
+        uint64_t late_ns = now_ns - timer->deadline_;
+        count_lateness(loop, late_ns, 1);
+        calls += fire(loop, timer, late_ns);
     }
+    left = NULL;
+    end_wheel_run(loop);
     return calls;
 }
 
 TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls, uint64_t ends_ns)
 {
     bool as_before = now_ns >= loop->clock_ns && !post_anything_arrived(&loop->posts);
+    uint64_t tick = now_ns >> loop->calendar.tick_shift;
     if (TW_LIKELY(as_before && now_ns < loop->calendar.pass_ns) &&
-        calendar_pass(&loop->calendar, now_ns)) {
+        calendar_pass(&loop->calendar, now_ns, tick)) {
         loop_set_clock(loop, now_ns);
         loop->now_ns = now_ns;
         TW_ASSERT_SOUND(loop);
         return 0;
     }
     if (!as_before || calendar_has_more(&loop->calendar) || max_calls != SIZE_MAX ||
-        ends_ns != BITS_NEVER || loop->nested || loop->reading)
+        ends_ns != BITS_NEVER || now_ns == BITS_NEVER || loop->nested || loop->reading)
         return run_whole(loop, now_ns, max_calls, ends_ns);
-    size_t calls = run_wheel(loop, now_ns);
+    size_t calls = run_wheel(loop, now_ns, tick);
     TW_ASSERT_SOUND(loop);
     return calls;
 }

@@ -37,24 +37,15 @@ static void expect_cascade(struct wheel *wheel, unsigned level, uint64_t number)
     wheel->levels |= 1u << level;
 }
 
-/* A slot has got its first cell. */
-static void mark_occupied(struct wheel *wheel, unsigned slot)
+void wheel_mark_upper(struct wheel *wheel, unsigned slot)
 {
-    if (TW_LIKELY(slot < WHEEL_SLOTS)) {
-        uint64_t tick = wheel->cursor + ((slot - wheel->cursor) & (WHEEL_SLOTS - 1));
-        wheel->occupied[0][slot / 64] |= (uint64_t)1 << (slot & 63);
-        if (tick < wheel->next_tick)
-            wheel->next_tick = tick;
-        return;
-    }
     unsigned level = wheel_level(slot), index = slot & (wheel_ring(level) - 1);
     *wheel_word(wheel, level, index) |= (uint64_t)1 << (index & 63);
     expect_cascade(wheel, level, wheel_number(wheel, slot));
 }
 
-/* wheel_insert_with_chunk where no free chunk is at hand. */
-static TW_COLD bool insert_with_new_chunk(struct wheel *wheel, struct chunk_pool *pool,
-                                          unsigned slot, tw_bare_timer *timer, uint64_t deadline)
+bool wheel_insert_with_new_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
+                                 tw_bare_timer *timer, uint64_t deadline)
 {
     struct chunk *chunk = chunk_pool_grow(pool);
     if (!chunk)
@@ -67,25 +58,7 @@ static TW_COLD bool insert_with_new_chunk(struct wheel *wheel, struct chunk_pool
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
                              tw_bare_timer *timer, uint64_t deadline)
 {
-    struct bucket *bucket = &wheel->slots[slot];
-    struct chunk *chunk = pool->free;
-    if (TW_UNLIKELY(!chunk))
-        return insert_with_new_chunk(wheel, pool, slot, timer, deadline);
-    pool->free = chunk->link;
-    chunk->link = (struct chunk *)(void *)bucket->end;
-    chunk->cells[0] = timer;
-    timer->place_ = chunk->cells;
-    bucket->end = chunk->cells + 1;
-    if (bucket->count++ == 0) {
-        bucket->earliest = deadline;
-        mark_occupied(wheel, slot);
-        return true;
-    }
-    if (deadline < bucket->earliest)
-        bucket->earliest = deadline;
-    if (bucket->count > TW_WAKE_CELLS)
-        wheel->wakes_more = true;
-    return true;
+    return wheel_push_chunk(wheel, pool, slot, timer, deadline);
 }
 
 /* The first bit that is set in a ring of bits from `from` on, as a number, if it is

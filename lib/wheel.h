@@ -183,9 +183,56 @@ TW_INLINE uint64_t wheel_last_tick(unsigned level, uint64_t number)
 
 /* -------------------------------------------------------------- in and out */
 
-/* wheel_insert where the slot has no chunk with room. */
+/* The word of the bitmap that a level's slot has its bit in. */
+TW_INLINE uint64_t *wheel_word(struct wheel *wheel, unsigned level, unsigned index)
+{
+    return level < TW_LEVELS ? &wheel->occupied[level][index / 64]
+                             : &wheel->far_occupied[level - TW_LEVELS];
+}
+
+/* A slot has got its first cell; the second is for the upper levels. */
+void wheel_mark_upper(struct wheel *wheel, unsigned slot);
+TW_INLINE void wheel_mark_occupied(struct wheel *wheel, unsigned slot)
+{
+    if (TW_UNLIKELY(slot >= WHEEL_SLOTS)) {
+        wheel_mark_upper(wheel, slot);
+        return;
+    }
+    uint64_t tick = wheel->cursor + ((slot - wheel->cursor) & (WHEEL_SLOTS - 1));
+    wheel->occupied[0][slot / 64] |= (uint64_t)1 << (slot & 63);
+    if (tick < wheel->next_tick)
+        wheel->next_tick = tick;
+}
+
+/* wheel_insert where the slot has no chunk with room; where no free one is at hand, either;
+ * and, with the second for that, inline. */
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
                              tw_bare_timer *timer, uint64_t deadline);
+bool wheel_insert_with_new_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
+                                 tw_bare_timer *timer, uint64_t deadline);
+TW_INLINE bool wheel_push_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
+                                tw_bare_timer *timer, uint64_t deadline)
+{
+    struct bucket *bucket = &wheel->slots[slot];
+    struct chunk *chunk = pool->free;
+    if (TW_UNLIKELY(!chunk))
+        return wheel_insert_with_new_chunk(wheel, pool, slot, timer, deadline);
+    pool->free = chunk->link;
+    chunk->link = (struct chunk *)(void *)bucket->end;
+    chunk->cells[0] = timer;
+    timer->place_ = chunk->cells;
+    bucket->end = chunk->cells + 1;
+    if (bucket->count++ == 0) {
+        bucket->earliest = deadline;
+        wheel_mark_occupied(wheel, slot);
+        return true;
+    }
+    if (deadline < bucket->earliest)
+        bucket->earliest = deadline;
+    if (bucket->count > TW_WAKE_CELLS)
+        wheel->wakes_more = true;
+    return true;
+}
 
 /* Puts a timer into a slot that wheel_slot_for gave. false: there is no memory. */
 TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
@@ -196,13 +243,6 @@ TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsign
         return wheel_insert_with_chunk(wheel, pool, slot, timer, deadline);
     bucket_push_hot(bucket, timer, deadline);
     return true;
-}
-
-/* The word of the bitmap that a level's slot has its bit in. */
-TW_INLINE uint64_t *wheel_word(struct wheel *wheel, unsigned level, unsigned index)
-{
-    return level < TW_LEVELS ? &wheel->occupied[level][index / 64]
-                             : &wheel->far_occupied[level - TW_LEVELS];
 }
 
 TW_INLINE void wheel_mark_empty(struct wheel *wheel, unsigned slot)
@@ -260,12 +300,20 @@ TW_INLINE void wheel_prefetch_tick(const struct wheel *wheel)
         TW_PREFETCH(wheel->slots[wheel_slot_at(0, wheel->next_tick)].end[-1]);
 }
 
-/* Time enters this tick, and the one timer that it had was taken out. */
-TW_INLINE void wheel_open_lone(struct wheel *wheel, uint64_t tick)
+/* Time enters this tick, whose last timer was taken out. */
+TW_INLINE void wheel_enter_emptied(struct wheel *wheel, uint64_t tick)
 {
     wheel->cursor = tick;
-    wheel_mark_empty(wheel, wheel_slot_at(0, tick));
-    wheel_look_ahead(wheel);
+    if (WHEEL_SLOTS > 64) {
+        uint64_t *word = &wheel->occupied[0][tick / 64 % WHEEL_WORDS];
+        *word &= ~((uint64_t)1 << (tick & 63));
+        uint64_t bits = *word >> (tick & 63); /* of later ticks, since this one's is cleared */
+        wheel->next_tick = TW_LIKELY(bits != 0) ? tick + bits_lowest(bits)
+                                                : wheel_next_from(wheel, 0, tick + 1);
+    } else {
+        wheel_mark_empty(wheel, wheel_slot_at(0, tick));
+        wheel_look_ahead(wheel);
+    }
     wheel_prefetch_tick(wheel);
 }
 

@@ -46,6 +46,24 @@ Test(far, all_are_run_in_order_by_one_jump)
     }
 }
 
+/* On new loops and on such as have been run, since those have a shorter way. */
+Test(far, what_is_never_due_is_not_run_at_the_end_of_time)
+{
+    for (int runs = 0; runs < 4; runs++) {
+        clock_ns = START;
+        ledger_count = 0;
+        the_loop = loop_new();
+        for (int run = 0; run < runs; run++)
+            cr_assert_eq(ledger_run_at(the_loop, START + 1 + (uint64_t)run), 0);
+        tw_handle never = tw_call_at_ns(the_loop, UINT64_MAX, ledger_fire, ID(ledger_add(UINT64_MAX)));
+        for (int again = 0; again < 2; again++)
+            cr_assert_eq(tw_advance(the_loop, UINT64_MAX), 0);
+        cr_assert(tw_cancel(the_loop, never));
+        check_loop(the_loop);
+        loop_free(the_loop);
+    }
+}
+
 Test(far, each_is_run_on_its_nanosecond_by_jumping_to_just_before_and_on_it)
 {
     FOR_EACH_TICK(tick_ns) {
