@@ -23,10 +23,10 @@
     DTRACE_PROBE3(tickwheel, fire, timer, callback, late_ns)
 #define TW_PROBE_CASCADE(level, cells, tick) DTRACE_PROBE3(tickwheel, cascade, level, cells, tick)
 #else
-#define TW_PROBE_START(timer, deadline_ns) ((void)0)
-#define TW_PROBE_CANCEL(timer) ((void)0)
-#define TW_PROBE_FIRE(timer, callback, late_ns) ((void)0)
-#define TW_PROBE_CASCADE(level, cells, tick) ((void)0)
+#define TW_PROBE_START(timer, deadline_ns) ((void)(timer), (void)(deadline_ns))
+#define TW_PROBE_CANCEL(timer) ((void)(timer))
+#define TW_PROBE_FIRE(timer, callback, late_ns) ((void)(timer), (void)(callback), (void)(late_ns))
+#define TW_PROBE_CASCADE(level, cells, tick) ((void)(level), (void)(cells), (void)(tick))
 #endif
 
 #endif
