@@ -5,6 +5,7 @@
  *     program [SUITE/NAME]     only this test, in this process */
 #include "../mini/registered.h"
 
+#include <errno.h>
 #include <process.h>
 #include <signal.h>
 
@@ -35,7 +36,10 @@ static bool passes(const struct mini_test *test, const char *program)
     name_of(test, name);
     fflush(NULL);
     int expected = test->options.signal == SIGABRT ? ABORTED : test->options.exit_code;
+    errno = 0;
     int code = (int)_spawnl(_P_WAIT, program, program, name, NULL);
+    if (code == -1 && errno != 0)
+        fprintf(stderr, "%s was not started: %s\n", name, strerror(errno));
     if (code != expected)
         fprintf(stderr, "[FAIL] %s (exit code %d)\n", name, code);
     return code == expected;

@@ -21,6 +21,13 @@ program() {
 }
 
 export WINEPREFIX="$build/wine" WINEDEBUG=-all
+for server in wineserver /usr/lib/wine/wineserver; do
+    command -v "$server" >/dev/null && break
+done
+# It stays for all of them: a program that comes while the last one's server is about to end
+# cannot always start another.
+"$server" -p || true
+trap '"$server" -k || true' EXIT
 failed=
 run() {
     timeout 300 wine "$build/$1.exe" >"$build/$1.log" 2>&1 && result=passes || result=fails
@@ -45,7 +52,4 @@ for test in asyncio_docs bad_input bare contexts driving embedded far handles lo
     run "contract_$test"
 done
 
-for server in wineserver /usr/lib/wine/wineserver; do
-    command -v "$server" >/dev/null && "$server" -k && break
-done
 [ -z "$failed" ] || { echo "FAILED:$failed"; exit 1; }
