@@ -8,6 +8,7 @@
 void alarm_set(tw_loop *loop, uint64_t when_ns)
 {
     struct runner *runner = &loop->runner;
+    TW_ASSERT(runner->process != 0); /* the back end is open */
     uint64_t armed_ns = runner->backend.armed_ns;
     if (armed_ns <= when_ns && armed_ns > loop->clock_ns)
         return;
@@ -17,6 +18,7 @@ void alarm_set(tw_loop *loop, uint64_t when_ns)
 
 void alarm_fall_asleep(tw_loop *loop)
 {
+    TW_ASSERT(post_reader(&loop->posts) == POST_AWAKE);
     post_alarm_is(&loop->posts, loop->runner.backend.armed_ns);
     post_reader_is(&loop->posts, loop->runner.wake_owed ? POST_WOKEN : POST_ASLEEP);
 }
@@ -29,6 +31,7 @@ void alarm_mark_awake(tw_loop *loop, bool woken)
         return;
     if (post_reader_is(&loop->posts, POST_AWAKE) == POST_WOKEN)
         loop->runner.wake_owed = true;
+    TW_ASSERT(!woken || loop->runner.wake_owed); /* S1: each mark is one that was owed */
     if (woken)
         loop->runner.wake_owed = false;
 }
@@ -43,6 +46,7 @@ void alarm_wake(tw_loop *loop)
 
 void alarm_make_readable(tw_loop *loop)
 {
+    TW_ASSERT(loop->awaited);
     loop_watch_starts(loop, 0);
     if (post_reader_is(&loop->posts, POST_WOKEN) != POST_WOKEN && !loop->runner.wake_owed)
         backend_wake(&loop->runner.backend);
@@ -76,6 +80,7 @@ void alarm_wake_earlier(tw_loop *loop, uint64_t when_ns)
         alarm_make_readable(loop);
         return;
     }
+    TW_ASSERT(when_ns < loop->alarm_ns && !loop->calendar.running); /* F7 */
     alarm_set(loop, loop_put_off(loop, when_ns));
     post_alarm_is(&loop->posts, runner->backend.armed_ns);
     loop_watch_starts(loop, runner->backend.armed_ns);

@@ -131,6 +131,7 @@ void tw_loop_free(tw_loop *loop)
     loop_watch_starts(loop, 0);
     calendar_stop_passing(&loop->calendar);
     drop_all(loop);
+    TW_ASSERT(loop_pending_own(loop) == 0); /* L1: each has fired, or was stopped or dropped */
     runner_free(&loop->runner);
     remote_free(loop);
     calendar_free(&loop->calendar);

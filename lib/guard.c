@@ -7,6 +7,7 @@
 /* There may be no room for it, or it may be due before the runner's alarm. */
 TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
 {
+    TW_ASSERT(loop->guarded); /* F5 */
     bool busy = loop->closing || loop->locked;
     if (busy || loop_pending_all(loop) >= loop->pending_cap) {
         errno = busy ? EBUSY : ENOBUFS;

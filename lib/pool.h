@@ -99,6 +99,7 @@ TW_INLINE struct node *pool_at(const struct pool *pool, uint32_t index)
 TW_INLINE struct node *pool_take_first(struct pool *pool)
 {
     struct node *node = pool->free;
+    TW_ASSERT(!(node->generation & 1)); /* P2 */
     pool->free = node->next;
     node->generation++;
     return node;
@@ -115,7 +116,7 @@ TW_INLINE struct node *pool_take(struct pool *pool)
 /* The handle it was known by is stale from here on. */
 TW_INLINE void pool_give(struct pool *pool, struct node *node)
 {
-    TW_ASSERT(node->generation & 1);
+    TW_ASSERT(node->generation & 1); /* P1 */
     if (TW_UNLIKELY(++node->generation == 0)) {
         pool->retired++;
         return;

@@ -61,6 +61,7 @@ int post_push(struct post_queue *queue, tw_callback *callback, void *arg)
  * is done, they follow those that are waiting to be made. Returns how many it has turned. */
 static size_t turn(struct post_queue *queue, size_t limit)
 {
+    TW_ASSERT(queue->turning);
     size_t turned = 0;
     for (; queue->turning && turned < limit; turned++) {
         tw_post *post = queue->turning;

@@ -107,6 +107,7 @@ static struct id_slot *id_give(struct ids *ids, struct memory *memory, uintptr_t
     if (ids->held >= ids->slot_count / 2 && ids_grow(ids, memory) != 0)
         return NULL;
     struct id_slot *slot = find_slot(ids, key);
+    TW_ASSERT(slot->key == 0 && ids->held < ids->slot_count / 2);
     slot->key = key;
     slot->id = ids->spare_count > 0 ? ids->spare[--ids->spare_count]
                                          : ids->given++;
@@ -257,6 +258,7 @@ bool tw_recording(const tw_loop *loop)
 static void append_event(tw_loop *loop, enum trace_op op, uint32_t id, uint64_t deadline_ns)
 {
     struct recorder *recorder = loop->recorder;
+    TW_ASSERT(recorder->used <= BUFFER_BYTES - TRACE_MAX_EVENT);
     struct trace_event event = {
         .time_ns = loop->clock_ns, .deadline_ns = deadline_ns, .id = id, .op = op};
     unsigned char *out = trace_put(&recorder->codec, recorder->buffer + recorder->used, &event);

@@ -59,6 +59,7 @@ static enum remote_phase unlink_arrival(struct remote_node *node)
 
 static void give_back(struct remote *remote, struct remote_node *node)
 {
+    TW_ASSERT(!timer_placed(&node->node.timer.bare_)); /* X6: the loop has forgotten it */
     set_phase(node, REMOTE_FREE);
     remote_pool_give(&remote->pool, node);
 }
@@ -98,6 +99,7 @@ static void place_remote(tw_loop *loop, struct remote_node *node)
 {
     struct calendar *calendar = &loop->calendar;
     const struct remote *remote = &loop->remote;
+    TW_ASSERT(!timer_placed(&node->node.timer.bare_) && node->number <= remote->last); /* X9 */
     uint64_t at = node->number > remote->first ? node->number - remote->first : 0;
     uint64_t latest = calendar->sequence;
     calendar->sequence = remote->sequence + at * TIMER_SEQUENCE_ONE;

@@ -11,6 +11,7 @@
  * again and again, the loop is better run. */
 bool sleep_prepare(tw_loop *loop)
 {
+    TW_ASSERT(loop->awaited && !loop->calendar.running);
     /* by a race alone: three arrivals in three attempts */
     for (unsigned attempts = 0; attempts < 3; attempts++) {
         uint64_t now_ns = loop_read_clock(loop); /* first: what is due by it is not put off */
