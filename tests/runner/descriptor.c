@@ -114,12 +114,12 @@ Test(descriptor, is_kept_by_runs_that_have_only_timers_to_fire)
 {
     struct outer outer;
     tw_loop *loop = loop_new();
+    tw_run(loop);
     tw_timer timers[2];
     for (size_t i = 0; i < 2; i++) {
         tw_timer_init(&timers[i], count, &outer.calls);
         cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
     }
-    tw_run(loop);
     begin(&outer, loop);
     uint64_t first_ns = tw_timer_when_ns(&timers[0]);
     run_until(&outer, 1, first_ns);
@@ -132,12 +132,12 @@ Test(descriptor, is_quiet_after_a_needless_wakeup_of_a_loop_that_let_time_pass)
 {
     struct outer outer;
     tw_loop *loop = loop_new();
+    tw_run(loop);
     tw_timer timers[2];
     for (size_t i = 0; i < 2; i++) {
         tw_timer_init(&timers[i], count, &outer.calls);
         cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
     }
-    tw_run(loop);
     begin(&outer, loop);
     tw_timer_stop(loop, &timers[0]);
     await(&outer);

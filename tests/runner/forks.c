@@ -46,10 +46,10 @@ static void free_it(void *arg)
 Test(forks, the_child_may_free_the_loop)
 {
     struct family family = {.loop = loop_new()};
-    tw_call_later_ns(family.loop, 20 * MS, count, &family.calls);
-    tw_call_later_ns(family.loop, 30 * MS, stop, family.loop);
     tw_stop(family.loop);
     cr_assert_eq(tw_run_forever(family.loop), 0); /* makes the descriptors */
+    tw_call_later_ns(family.loop, 20 * MS, count, &family.calls);
+    tw_call_later_ns(family.loop, 30 * MS, stop, family.loop);
     expect_good_end(in_child(free_it, &family, said, sizeof said));
     cr_assert_eq(tw_run_forever(family.loop), 0);
     cr_assert_eq(family.calls, 1);
