@@ -11,9 +11,11 @@
 #include "support.h"
 
 /* ------------------------------------- memory that ends, and that is counted
- * The program is linked with --wrap=calloc. */
+ * The program is linked with --wrap=calloc and --wrap=free. */
 
 static atomic_size_t slabs_made, slabs_refused;
+static _Atomic(void *) slabs_held[16]; /* the first of them. Relaxed, or the thread sanitizer
+                                          would see less */
 static atomic_bool no_slabs;
 
 void *__real_calloc(size_t count, size_t bytes);
@@ -25,9 +27,25 @@ void *__wrap_calloc(size_t count, size_t bytes)
             atomic_fetch_add(&slabs_refused, 1);
             return NULL;
         }
-        atomic_fetch_add(&slabs_made, 1);
+        void *slab = __real_calloc(count, bytes);
+        size_t nth = atomic_fetch_add(&slabs_made, 1);
+        if (nth < 16)
+            atomic_store_explicit(&slabs_held[nth], slab, memory_order_relaxed);
+        return slab;
     }
     return __real_calloc(count, bytes);
+}
+
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block)
+{
+    for (size_t i = 0; block && i < 16; i++) {
+        void *slab = block;
+        atomic_compare_exchange_strong_explicit(&slabs_held[i], &slab, NULL, memory_order_relaxed,
+                                                memory_order_relaxed);
+    }
+    __real_free(block);
 }
 
 static void await_sleep(const tw_loop *loop)
@@ -401,6 +419,20 @@ Test(remote, slack_is_not_granted_to_what_is_due_when_it_is_started)
     cr_assert_eq(runner_join(runner), 0); /* not an hour from now */
     cr_assert_eq(calls, 1);
     loop_free(loop);
+}
+
+Test(remote, memory_of_the_calls_goes_with_the_loop)
+{
+    enum { CALLS = 1000 };
+    tw_loop *loop = loop_new();
+    size_t calls = 0;
+    for (size_t i = 0; i < CALLS; i++)
+        cr_assert_neq(tw_call_later_threadsafe_ns(loop, HOUR, count, &calls), 0);
+    cr_assert_geq(atomic_load(&slabs_made), 2);
+    cr_assert_not_null(atomic_load(&slabs_held[0]));
+    loop_free(loop);
+    for (size_t i = 0; i < 16; i++)
+        cr_assert_null(atomic_load(&slabs_held[i]));
 }
 
 /* Each finds the loop asleep, or about to be: a wake-up that is lost meets the test's
