@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alarm: the alarm, and the words by which a loop and other threads tell each other who
- * is awake; see alarm.h and post.h.
+ * alarm: the alarm, and the word by which other threads know whether the loop is awake;
+ * see alarm.h and post.h.
  */
 #include "alarm.h"
 

@@ -8,7 +8,7 @@
  *
  * Between two runs the loop says in turn that it sleeps (alarm_fall_asleep) and that it
  * is awake (alarm_mark_awake); which of the wake-ups that others write is owed, and whose
- * mark is still there, is told by the pair of post_queue.reader and runner.wake_owed:
+ * mark is still there, follows from post_queue.reader and runner.wake_owed together:
  *
  *     reader   wake_owed
  *     AWAKE    no           no mark, and nobody writes one

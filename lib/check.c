@@ -286,12 +286,12 @@ static const char *check_flags(const struct walk *walk)
           "F3: refreshes take a short cut while time does not stand still, or none while it does");
     CHECK(loop->guarded == loop_must_guard(loop), "F5: starts are not looked at, or for nothing");
     CHECK(loop->awaited == (runner->driver != NULL || runner->fd_given),
-          "F6: nobody sleeps between the runs, or is not told when they are over");
+          "F6: nobody sleeps between the runs, or does not learn when they are over");
     CHECK(loop->alarm_ns == 0 ||
               (loop->awaited && !calendar->running && loop->alarm_ns == runner->backend.armed_ns),
           "F7: starts are compared with an alarm that is not set");
     CHECK(runner->ends_empty == atomic_load(&loop->remote.ends_empty),
-          "F8: other threads are told otherwise whether the loop ends when it is empty");
+          "F8: other threads see otherwise whether the loop ends when it is empty");
     CHECK(!loop->closing || (loop->dropping && loop->posts.closed),
           "F9: a loop that is freed is open to runs or posts");
     CHECK(loop->plain_calls == loop_calls_plainly(loop),
@@ -315,7 +315,7 @@ const char *tw_check(const tw_loop *loop)
     if (!loop)
         return "there is no loop";
     if (loop->locked)
-        return "a hook is under way that must not use the loop: it cannot be told";
+        return "a hook is under way that must not use the loop: it cannot be checked now";
     struct walk walk = {.loop = loop, .calendar = &loop->calendar, .earliest = BITS_NEVER,
                         .sorted = BITS_NEVER};
     const char *broken = check_wheel(&walk);

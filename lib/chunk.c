@@ -3,7 +3,7 @@
  * chunk: where chunks come from.
  *
  * Slabs of them, which grow by half while they are few and by an eighth, then a
- * 32nd, when there are many: so little is held in vain. A slab's first chunk is
+ * 32nd, when there are many: so little of them is wasted. A slab's first chunk is
  * spent on the slab's own header.
  */
 #include "chunk.h"

@@ -17,7 +17,7 @@
 static int open_backend(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
-    /* The process, too: there are forks that nobody tells us of. */
+    /* The process, too: there are forks that no handler reports. */
     if (!runner_inherited(runner) && runner->process == getpid())
         return 0;
     struct backend opened;
@@ -42,7 +42,7 @@ static int runner_fail(int error)
     return -1;
 }
 
-/* From now on somebody sleeps between the runs, who is told when each is over. */
+/* From now on somebody sleeps between the runs, who learns when each is over. */
 static void await(tw_loop *loop)
 {
     loop->awaited = true;

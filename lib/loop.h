@@ -25,8 +25,8 @@
 struct recorder;
 
 /* Each start, stop and firing counts in one place: here, or by calendar_park and
- * the moves of parked timers in the calendar. What tw_stats tells is made of
- * them when it is asked for. */
+ * the moves of parked timers in the calendar. tw_stats_get works out of them
+ * what it reports. */
 struct loop_counts {
     uint64_t starts;                /* of what had no place, posts left aside */
     uint64_t stops;                 /* of what lost its place by it */
@@ -58,7 +58,7 @@ struct tw_loop {
     uint64_t clock_ns;              /* the highest reading of the clock so far */
     uint64_t (*clock)(void *clock_arg);
     void *clock_arg;
-    uint64_t alarm_ns;              /* what is due before it must be told to the runner; 0: nothing */
+    uint64_t alarm_ns;              /* what is due before it must set the alarm anew; 0: nothing */
     bool closing;                   /* tw_loop_free is under way */
     bool dropping;                  /* it, or tw_cancel_all, is handing over what is pending */
     bool reading;                   /* options.clock is being asked */
@@ -143,7 +143,7 @@ TW_INLINE bool loop_calls_plainly(const tw_loop *loop)
     return !loop->recorder && loop->slow_callback_ns == 0 && !loop->on_bare;
 }
 
-/* From now on what is due before alarm_ns is told to the runner; 0: nothing is.
+/* From now on what is due before alarm_ns sets the alarm anew; 0: nothing does.
  * Moves compare with alarm_ns. Starts, the hot path, do not: the flag that the
  * cap on pending timers needs anyway sends them to loop_look_at_start, and, if
  * they are recorded, to the recorder. */

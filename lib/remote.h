@@ -12,7 +12,7 @@
  *
  * Each arrow is one compare-and-swap on the node's state, which holds the
  * generation, too: so whoever makes it has won, and a stale handle wins nothing. A
- * cancel needs no answer from the loop.
+ * cancel need not wait for the loop.
  *
  *     arrivals   newest ──> ... ──> oldest     a stack: any thread pushes, the loop
  *                                              takes it whole

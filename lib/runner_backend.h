@@ -11,7 +11,7 @@
  *
  * A back end can be asleep until two things happen: its alarm goes off, or
  * another thread wakes it. The first lasts until the next backend_arm; the second
- * leaves a mark that lasts until one backend_wait has told of it.
+ * leaves a mark that lasts until one backend_wait has reported it.
  */
 #ifndef TW_RUNNER_BACKEND_H
 #define TW_RUNNER_BACKEND_H
@@ -39,8 +39,8 @@ void backend_close(struct backend *backend);
 /* What an outer poller may wait for; -1 with ENOTSUP if there is no such thing. */
 int backend_fd(const struct backend *backend);
 
-/* Sets the alarm, or with BITS_NEVER stops it. It may be set earlier than it was
- * told, if the system cannot count so far: armed_ns says when. */
+/* Sets the alarm, or with BITS_NEVER stops it. It may be set earlier than
+ * asked for, if the system cannot count so far: armed_ns says when. */
 void backend_arm(struct backend *backend, uint64_t when_ns);
 
 /* Wakes it, which leaves a mark: not to be called while there is one. From any

@@ -10,7 +10,7 @@
  * outer poller when to run. Setting it makes it unreadable: it is never read.
  *
  * Nor is the eventfd. It is watched for edges: each write is one event, which
- * epoll_wait takes away by telling of it, and the counter grows, one a wake-up,
+ * epoll_wait takes away by reporting it, and the counter grows, one a wake-up,
  * towards 2^64. So a wake-up costs the loop one system call, not two.
  */
 #ifndef _DEFAULT_SOURCE
