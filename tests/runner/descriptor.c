@@ -49,7 +49,11 @@ static bool readable(const struct outer *outer)
 static void await(const struct outer *outer)
 {
     struct epoll_event event;
-    cr_assert_eq(epoll_wait(outer->epoll, &event, 1, -1), 1);
+    int ready;
+    do /* a process that was stopped and goes on is interrupted */
+        ready = epoll_wait(outer->epoll, &event, 1, -1);
+    while (ready < 0 && errno == EINTR);
+    cr_assert_eq(ready, 1);
 }
 
 /* Runs whenever it is readable until `calls` have been made, which must not be
