@@ -565,36 +565,6 @@ TW_INLINE void open_tick(struct calendar *calendar)
         sort_tick(calendar);
 }
 
-tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigned slot, uint64_t last_ns,
-                                    uint64_t now_ns)
-{
-    struct bucket *bucket = &calendar->wheel.slots[slot];
-    tw_bare_timer **cell = bucket->end - bucket->count, *first = *cell;
-    uint64_t next_ns = BITS_NEVER; /* when the first of the others is due */
-    if (!calendar_is_due_by(calendar, cell, slot, last_ns))
-        return NULL;
-    while (++cell < bucket->end) {
-        if (!calendar_is_due_by(calendar, cell, slot, last_ns))
-            return NULL;
-        tw_bare_timer *other = *cell;
-        if (timer_before(other, first)) {
-            other = first;
-            first = *cell;
-        }
-        if (other->deadline_ < next_ns)
-            next_ns = other->deadline_;
-    }
-    if (first->deadline_ > now_ns) {
-        bucket->earliest = first->deadline_;
-        return NULL;
-    }
-    bucket_remove(&calendar->cells, bucket, first);
-    bucket->earliest = next_ns;
-    calendar->visited++;
-    timer_set_unplaced(first);
-    return first;
-}
-
 /* Whether the tick of now_ns, of which a run begins, can stay closed: none of its timers is
  * due yet. Then time has got as far as the tick before, and what is started goes on to go
  * into its slot. */

@@ -446,8 +446,35 @@ TW_INLINE bool calendar_is_due_by(const struct calendar *calendar, tw_bare_timer
 #define CALENDAR_FEW (CHUNK_ROOM < 6 ? CHUNK_ROOM : 6)
 
 /* calendar_take_unsorted from a slot that has so few timers, and whose tick ends at last_ns. */
-tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigned slot, uint64_t last_ns,
-                                    uint64_t now_ns);
+TW_INLINE tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigned slot,
+                                              uint64_t last_ns, uint64_t now_ns)
+{
+    struct bucket *bucket = &calendar->wheel.slots[slot];
+    tw_bare_timer **cell = bucket->end - bucket->count, *first = *cell;
+    uint64_t next_ns = BITS_NEVER; /* when the first of the others is due */
+    if (!calendar_is_due_by(calendar, cell, slot, last_ns))
+        return NULL;
+    while (++cell < bucket->end) {
+        if (!calendar_is_due_by(calendar, cell, slot, last_ns))
+            return NULL;
+        tw_bare_timer *other = *cell;
+        if (timer_before(other, first)) {
+            other = first;
+            first = *cell;
+        }
+        if (other->deadline_ < next_ns)
+            next_ns = other->deadline_;
+    }
+    if (first->deadline_ > now_ns) {
+        bucket->earliest = first->deadline_;
+        return NULL;
+    }
+    bucket_remove(&calendar->cells, bucket, first);
+    bucket->earliest = next_ns;
+    calendar->visited++;
+    timer_set_unplaced(first);
+    return first;
+}
 
 /* Where nothing is ready and no cascade comes first: takes the earliest timer of this tick, which
  * is the wheel's next, from where it lies. Time enters the tick with its last timer. NULL: none
