@@ -28,10 +28,10 @@ function(tw_compile_settings target)
         C_EXTENSIONS OFF
         C_VISIBILITY_PRESET hidden          # only what the header marks TW_API is seen outside
         POSITION_INDEPENDENT_CODE ON)       # the static library may end up inside a shared one
-    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/lib
+    target_include_directories(${target} PRIVATE ${TICKWHEEL_FOLDERS}
                                          PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
     # A callback may throw a C++ exception, or its thread may end in it: then the run
-    # that it leaves is ended on the way (TW_AT_END in lib/port.h).
+    # that it leaves is ended on the way (TW_AT_END in lib/wheel/port.h).
     target_compile_options(${target} PRIVATE -fexceptions)
     # Our functions call each other, not whatever an LD_PRELOAD puts in their
     # place: so position independence costs no inlining. clang does so anyway.

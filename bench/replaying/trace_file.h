@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trace_file: reads traces of either form, and writes them. docs/TRACES.md
- * describes the forms; lib/trace_format.h has the bytes of the binary one.
+ * describes the forms; lib/loop/trace_format.h has the bytes of the binary one.
  */
 #ifndef TICKWHEEL_BENCH_TRACE_FILE_H
 #define TICKWHEEL_BENCH_TRACE_FILE_H

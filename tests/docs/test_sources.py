@@ -4,6 +4,7 @@ stands above it, or calls a function of one, in the order that docs/DESIGN.md gi
 
     test_sources.py TOP
 """
+import itertools
 import os
 import re
 import sys
@@ -47,13 +48,21 @@ class Layers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         text = (TOP / "docs/DESIGN.md").read_text(encoding="utf-8")
-        table = re.search(r"^\| file in lib/ \|.*\n\| ---.*\n((?:\|.*\n)+)", text, re.M).group(1)
-        cls.order = [name for row in table.splitlines()
-                     for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+        table = re.search(r"^\| lib/ \| file \|.*\n\| ---.*\n((?:\|.*\n)+)", text, re.M).group(1)
+        rows = [[cell.strip() for cell in row.split("|")] for row in table.splitlines()]
+        cls.folders = {name: row[1] for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+        cls.order = list(cls.folders)
         cls.files = sorted((TOP / "lib").glob("**/*.[ch]"))
 
     def test_every_file_has_one_place(self):
         self.assertEqual(sorted(self.order), sorted({path.stem for path in self.files}))
+
+    def test_every_folder_is_a_layer(self):
+        self.assertEqual(self.folders,
+                         {path.stem: str(path.parent.relative_to(TOP / "lib")).strip(".")
+                          for path in self.files})
+        self.assertEqual([name for name, _ in itertools.groupby(self.folders.values())],
+                         ["wheel", "threads", "loop", ""])
 
     def above(self, name, other):
         return self.order.index(other) > self.order.index(name)

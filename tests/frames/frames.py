@@ -2,7 +2,7 @@
 """The stack frames of the library's functions, as gcc's -fstack-usage tells them:
 none may be larger than a limit, or of a size that is only known at run time.
 
-    frames.py gcc --limit 4096 --flags=-Iinclude ... --sources lib/chunk.c ...
+    frames.py gcc --limit 4096 --flags=-Iinclude ... --sources lib/wheel/chunk.c ...
 """
 import argparse
 import os

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * descriptor: tw_fd behind an outer poller, which sleeps while it is not readable, and
- * runs the loop when it is (sleep_before_run and sleep_after_run of lib/sleep.c,
+ * runs the loop when it is (sleep_before_run and sleep_after_run of lib/loop/sleep.c,
  * alarm_make_readable and alarm_wake_earlier of alarm.c). Between its runs the loop's thread
  * starts calls that are due at once.
  *

@@ -2,7 +2,7 @@
  *
  * fork: the loop's thread forks, at any moment of its turn, while other threads post.
  * Both processes then run their copy of the loop (runner_inherited of
- * lib/runner.c, alarm_wake of alarm.c, open_backend of forever.c). Memory is copied; the
+ * lib/threads/runner.c, alarm_wake of alarm.c, open_backend of forever.c). Memory is copied; the
  * eventfd is shared until the
  * child has made its own; the other threads are not there in the child, not even if
  * they were half-way through a post; the child has one of its own that posts.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * remote: calls that other threads start and cancel (lib/remote.h, remote_loop.c,
+ * remote: calls that other threads start and cancel (lib/threads/remote.h, remote_loop.c,
  * remote_call.c): the node's state word, the stack of arrivals, the loop that takes
  * it. The pool of free nodes is a set here; its own stack has tags.
  *

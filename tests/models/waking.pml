@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * waking: posts from other threads, and a loop that sleeps in tw_run_forever
- * (lib/post.h, post.c; sleep_prepare of sleep.c, alarm_mark_awake of alarm.c,
+ * (lib/threads/post.h, post.c; sleep_prepare of sleep.c, alarm_mark_awake of alarm.c,
  * sleep_until_due of forever.c).
  *
  * Promised   no post is left while the loop sleeps;

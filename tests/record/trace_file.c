@@ -121,7 +121,7 @@ Test(trace_file, mistakes_in_a_text_are_named_with_their_line)
     }
 }
 
-/* As docs/TRACES.md and lib/trace_format.h tell it, worked out by another program: reader
+/* As docs/TRACES.md and lib/loop/trace_format.h tell it, worked out by another program: reader
  * and writer share that file, and could err together. */
 Test(trace_file, binary_form_is_this_byte_for_byte)
 {

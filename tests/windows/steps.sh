@@ -40,7 +40,8 @@ run smoke
 # Left out: what is about mmap, hardened builds, other threads (smoke.c has those), and
 # the large ones.
 for test in bits calendar check chunk pool post ready remote_pool run sort wheel; do
-    program "unit_$test" "unit/test_$test.c" -Wno-format -I"$source/lib" -I"$source/tests/mini" \
+    program "unit_$test" "unit/test_$test.c" -Wno-format -I"$source/lib/wheel" \
+        -I"$source/lib/threads" -I"$source/lib/loop" -I"$source/tests/mini" \
         -include "$source/tests/windows/memory.h" "$source/tests/windows/mini.c"
     run "unit_$test"
 done
