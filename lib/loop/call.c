@@ -88,7 +88,7 @@ static TW_NOINLINE tw_handle start_guarded_call(tw_loop *loop, uint64_t when_ns,
                                                 uint64_t interval_ns, tw_callback *callback,
                                                 void *arg, tw_context *context)
 {
-    if (!loop_look_at_start(loop, when_ns))
+    if (!guard_look_at_start(loop, when_ns))
         return 0;
     tw_handle handle = place_call(loop, when_ns, interval_ns, callback, arg, context);
     if (handle && loop->recorder)
@@ -174,7 +174,7 @@ TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *
 static TW_NOINLINE tw_handle start_guarded_soon_call(tw_loop *loop, tw_callback *callback,
                                                      void *arg)
 {
-    if (!loop_look_at_start(loop, 0))
+    if (!guard_look_at_start(loop, 0))
         return 0;
     tw_handle handle = place_soon_call(loop, callback, arg);
     if (handle && loop->recorder)
@@ -297,7 +297,7 @@ TW_INLINE bool cancel_found(tw_loop *loop, struct node *node)
         if (!loop_may_change(loop))
             return false;
         loop->counts.stops += !calendar_park(&loop->calendar, &node->timer.bare_);
-        loop_record(loop, TRACE_STOP, &node->timer.bare_);
+        record_event(loop, TRACE_STOP, &node->timer.bare_);
     }
     tw_context *context = pool_retire(&loop->pool, node);
     TW_ASSERT_SOUND(loop);
@@ -357,9 +357,9 @@ TW_INLINE bool reschedule_found(tw_loop *loop, struct node *node, uint64_t when_
     } else {
         if (!loop_may_change(loop))
             return false;
-        loop_look_at_move(loop, when_ns);
+        guard_move(loop, when_ns);
         calendar_move(&loop->calendar, timer, when_ns);
-        loop_record(loop, TRACE_MOVE, timer);
+        record_event(loop, TRACE_MOVE, timer);
     }
     TW_ASSERT_SOUND(loop);
     return true;

@@ -123,7 +123,7 @@ void tw_loop_free(tw_loop *loop)
     if (!loop)
         return;
     TW_CLAIM(loop);
-    if (!loop_idle(loop))
+    if (!run_idle(loop))
         return;
     if (loop->recorder)
         tw_record_stop(loop);

@@ -24,7 +24,7 @@ static void drop_timer(tw_loop *loop, tw_bare_timer *timer)
     tw_callback *callback = bare ? NULL : timer_whole(timer)->callback_;
     void *arg = bare ? timer : timer_whole(timer)->arg_;
     tw_context *context = NULL;
-    loop_record(loop, TRACE_STOP, timer);
+    record_event(loop, TRACE_STOP, timer);
     if (timer_is_node(timer))
         context = pool_retire(&loop->pool, pool_node_of(timer));
     drop(loop, callback, arg);

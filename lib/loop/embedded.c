@@ -62,9 +62,9 @@ TW_INLINE int place(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 /* place, while the loop is guarded. */
 static TW_NOINLINE int place_guarded(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
-    if (!loop_look_at_start(loop, when_ns) || place(loop, timer, when_ns) != 0)
+    if (!guard_look_at_start(loop, when_ns) || place(loop, timer, when_ns) != 0)
         return -1;
-    loop_record(loop, TRACE_START, timer);
+    record_event(loop, TRACE_START, timer);
     return 0;
 }
 
@@ -86,11 +86,11 @@ static TW_NOINLINE int move(tw_loop *loop, tw_bare_timer *timer, uint64_t when_n
     if (!loop_may_change(loop))
         return -1;
     bool parked = timer_parked(timer);
-    if (parked && !loop_may_start(loop, when_ns))
+    if (parked && !guard_may_start(loop, when_ns))
         return -1;
-    loop_look_at_move(loop, when_ns);
+    guard_move(loop, when_ns);
     calendar_move(&loop->calendar, timer, when_ns);
-    loop_record(loop, parked ? TRACE_START : TRACE_MOVE, timer);
+    record_event(loop, parked ? TRACE_START : TRACE_MOVE, timer);
     return 0;
 }
 
@@ -162,7 +162,7 @@ static TW_NOINLINE bool stop_elsewhere(tw_loop *loop, tw_bare_timer *timer)
     bool active = !timer_parked(timer);
     loop->counts.stops += active;
     calendar_remove(&loop->calendar, timer);
-    loop_record(loop, TRACE_STOP, timer);
+    record_event(loop, TRACE_STOP, timer);
     return active;
 }
 
@@ -187,7 +187,7 @@ static TW_NOINLINE void park_elsewhere(tw_loop *loop, tw_bare_timer *timer)
         return;
     TW_PROBE_CANCEL(timer);
     loop->counts.stops += !calendar_park(&loop->calendar, timer);
-    loop_record(loop, TRACE_PARK, timer);
+    record_event(loop, TRACE_PARK, timer);
 }
 
 TW_INLINE void park(tw_loop *loop, tw_bare_timer *timer)

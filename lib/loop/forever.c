@@ -119,7 +119,7 @@ static int run_until(tw_loop *loop, bool ends_empty)
     if (!loop)
         return runner_fail(EINVAL);
     TW_CLAIM(loop);
-    if (!loop_idle(loop))
+    if (!run_idle(loop))
         return -1;
     if (loop->own_clock)
         return runner_fail(ENOTSUP);

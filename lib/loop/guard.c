@@ -5,7 +5,7 @@
 #include "guard.h"
 
 /* There may be no room for it, or it may be due before the runner's alarm. */
-TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
+TW_COLD bool guard_look_at_start(tw_loop *loop, uint64_t when_ns)
 {
     TW_ASSERT(loop->guarded); /* F5 */
     bool busy = loop->closing || loop->locked;
@@ -14,6 +14,6 @@ TW_COLD bool loop_look_at_start(tw_loop *loop, uint64_t when_ns)
         return false;
     }
     remote_tell_others(&loop->remote, loop_pending_own(loop) + 1);
-    loop_look_at_move(loop, when_ns);
+    guard_move(loop, when_ns);
     return true;
 }

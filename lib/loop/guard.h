@@ -12,7 +12,7 @@
 #include "alarm.h"
 
 /* Something pending moves to this deadline. */
-TW_INLINE void loop_look_at_move(tw_loop *loop, uint64_t when_ns)
+TW_INLINE void guard_move(tw_loop *loop, uint64_t when_ns)
 {
     if (TW_UNLIKELY(when_ns < loop->alarm_ns))
         alarm_wake_earlier(loop, when_ns);
@@ -20,13 +20,13 @@ TW_INLINE void loop_look_at_move(tw_loop *loop, uint64_t when_ns)
 
 /* The start of something while the loop is guarded: whether it may be started
  * all the same; else sets errno. */
-bool loop_look_at_start(tw_loop *loop, uint64_t when_ns);
+bool guard_look_at_start(tw_loop *loop, uint64_t when_ns);
 
 /* Whether something not pending may be started now, to be due at when_ns (0 for
  * soon calls); else sets errno. */
-TW_INLINE bool loop_may_start(tw_loop *loop, uint64_t when_ns)
+TW_INLINE bool guard_may_start(tw_loop *loop, uint64_t when_ns)
 {
-    return TW_LIKELY(!loop->guarded) || loop_look_at_start(loop, when_ns);
+    return TW_LIKELY(!loop->guarded) || guard_look_at_start(loop, when_ns);
 }
 
 #endif

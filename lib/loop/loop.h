@@ -51,7 +51,7 @@ struct run_state {
 struct tw_loop {
     /* Hot: touched by starts and stops. */
     struct loop_counts counts;
-    bool guarded;                   /* loop_look_at_start is to look at every start */
+    bool guarded;                   /* guard_look_at_start is to look at every start */
     bool plain_calls;               /* loop_calls_plainly */
     tw_context *context;            /* the current one; NULL: none */
     uint64_t now_ns;                /* the clock as the last run saw it */
@@ -145,7 +145,7 @@ TW_INLINE bool loop_calls_plainly(const tw_loop *loop)
 
 /* From now on what is due before alarm_ns sets the alarm anew; 0: nothing does.
  * Moves compare with alarm_ns. Starts, the hot path, do not: the flag that the
- * cap on pending timers needs anyway sends them to loop_look_at_start, and, if
+ * cap on pending timers needs anyway sends them to guard_look_at_start, and, if
  * they are recorded, to the recorder. */
 TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {

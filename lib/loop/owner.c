@@ -19,7 +19,8 @@ static void set_owner(tw_loop *loop, const void *thread)
 void owner_claim(tw_loop *loop)
 {
     const void *before = owner(loop);
-    if (before && before != threads_current() && (loop->calendar.running || runner_driven(&loop->runner)))
+    bool in_use = loop->calendar.running || runner_driven(&loop->runner);
+    if (before && before != threads_current() && in_use)
         tw_misuse("a loop is run or freed by one thread while another one runs it");
     set_owner(loop, threads_current());
 }

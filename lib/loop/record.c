@@ -240,7 +240,8 @@ int tw_record_stop(tw_loop *loop)
     TW_ASSERT_OWNED(loop);
     if (!loop_may_change(loop))
         return -1;
-    int error = loop->record_error ? loop->record_error : EINVAL; /* it ended by itself, or never began */
+    /* It ended by itself, or never began. */
+    int error = loop->record_error ? loop->record_error : EINVAL;
     loop->record_error = 0;
     if (loop->recorder)
         error = end_recording(loop);

@@ -5,7 +5,7 @@
  * While nothing is recorded it costs the hot paths nothing: they compare a
  * timer's state with calendar.fast_state, or look at loop.guarded, anyway.
  * tw_record_start sets both so that every operation takes the long way round,
- * where loop_record is.
+ * where record_event is.
  */
 #ifndef TW_RECORD_H
 #define TW_RECORD_H
@@ -22,7 +22,7 @@ void record_forget(tw_loop *loop, const tw_bare_timer *timer);
 
 /* Something happens to a timer (NULL: the loop is run). Only for where the common
  * cases do not come through, or do much else. */
-TW_INLINE void loop_record(tw_loop *loop, enum trace_op op, const tw_bare_timer *timer)
+TW_INLINE void record_event(tw_loop *loop, enum trace_op op, const tw_bare_timer *timer)
 {
     if (TW_UNLIKELY(loop->recorder != NULL))
         record_add(loop, op, timer);

@@ -334,7 +334,7 @@ bool remote_reschedule(tw_loop *loop, tw_handle handle, uint64_t when_ns)
         return false;
     if (!timer_placed(&node->node.timer.bare_)) /* by a race alone: a guess, its start has */
         return false;                           /* not returned yet */
-    loop_look_at_move(loop, when_ns);
+    guard_move(loop, when_ns);
     calendar_move(&loop->calendar, &node->node.timer.bare_, when_ns);
     return true;
 }

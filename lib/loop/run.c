@@ -144,7 +144,7 @@ static TW_NOINLINE bool fire_periodic(tw_loop *loop, struct node *node)
     loop->run.left_out = left_out(loop, deadline, interval);
     deadline += loop->run.left_out * interval;
     calendar_restart(&loop->calendar, &node->timer.bare_, bits_add_saturated(deadline, interval));
-    loop_record(loop, TRACE_START, &node->timer.bare_);
+    record_event(loop, TRACE_START, &node->timer.bare_);
     call_in(loop, context, node->timer.callback_, node->timer.arg_);
     loop->run.left_out = 0;
     return true;
@@ -179,7 +179,7 @@ static TW_NOINLINE bool fire_specially(tw_loop *loop, tw_bare_timer *timer, uint
 {
     TW_PROBE_FIRE(timer, loop->on_bare && !timer_is_node(timer) ? NULL : timer_whole(timer)->callback_,
                   late_ns);
-    loop_record(loop, TRACE_FIRE, timer);
+    record_event(loop, TRACE_FIRE, timer);
     if (timer_is_node(timer))
         return fire_call(loop, pool_node_of(timer));
     if (loop->on_bare)
@@ -372,7 +372,7 @@ static TW_COLD void begin_nested(tw_loop *loop, struct run *run, size_t budget)
 static void begin_run(tw_loop *loop, struct run *run)
 {
     size_t budget = bounded(run) ? CALENDAR_SHORT : CALENDAR_UNBOUNDED;
-    loop_record(loop, TRACE_RUN, NULL);
+    record_event(loop, TRACE_RUN, NULL);
     run->now_ns = loop->now_ns;
     run->runs = ++loop->runs;
     if (TW_UNLIKELY(loop->calendar.running)) {
@@ -435,7 +435,7 @@ static void end_and_rest(struct run_under_way *under_way)
         close_and_rest(under_way->loop);
 }
 
-TW_COLD bool loop_settle(tw_loop *loop)
+TW_COLD bool run_settle(tw_loop *loop)
 {
     /* What a callback calls is below the run in the stack. */
     bool may_end = !loop->dropping && !loop->reading && !loop->locked;
@@ -455,7 +455,7 @@ static TW_COLD bool may_run_all_the_same(tw_loop *loop)
         errno = EINVAL;
         return false;
     }
-    if (loop_settle(loop))
+    if (run_settle(loop))
         return true;
     if (!loop->nested || loop->dropping || loop->reading || loop->locked)
         return false;
@@ -474,7 +474,7 @@ TW_INLINE bool may_run(tw_loop *loop)
 static TW_NOINLINE void finish_run(tw_loop *loop, struct run *run)
 {
     struct run_under_way under_way TW_AT_END(end_and_rest) = {loop, run};
-    char gap[512]; /* the frames of those who ask loop_settle are smaller */
+    char gap[512]; /* the frames of those who ask run_settle are smaller */
     __asm__ volatile("" : : "r"(gap), "r"(&under_way) : "memory");
     make_calls(loop, run);
 }

@@ -8,14 +8,15 @@
 #include "loop.h"
 
 /* Whether a loop that seems to be busy is not, after a second look: a run that was left by
- * a jump, so that its frames are no more, is over. Else sets errno. The calling function is not deeper in the stack than 512
- * bytes below the one that called tw_run, or it is taken for a callback. */
-bool loop_settle(tw_loop *loop);
+ * a jump, so that its frames are no more, is over. Else sets errno. The calling function
+ * is not deeper in the stack than 512 bytes below the one that called tw_run, or it is
+ * taken for a callback. */
+bool run_settle(tw_loop *loop);
 
 /* Whether the loop may be run or freed now; else sets errno. */
-TW_INLINE bool loop_idle(tw_loop *loop)
+TW_INLINE bool run_idle(tw_loop *loop)
 {
-    return TW_LIKELY(!loop_busy(loop)) || loop_settle(loop);
+    return TW_LIKELY(!loop_busy(loop)) || run_settle(loop);
 }
 
 #endif
