@@ -218,8 +218,17 @@ TW_INLINE bool calendar_start_soon_hot(struct calendar *calendar, tw_bare_timer 
 int calendar_start_soon(struct calendar *calendar, tw_bare_timer *timer, uint64_t now_ns);
 
 /* The slot of a timer that waits in the wheel with no other flags than these; else
- * WHEEL_ALL_SLOTS or more. `first` is fast_state or still_state: tag and flags
- * are above the slot, so that one comparison tells. */
+ * WHEEL_ALL_SLOTS or more. `first` is fast_state or still_state. Tag and flags are above
+ * the slot, so one comparison says all of it. Of the loop with tag 101, without flags:
+ *
+ *                                tag node parked slot + 1
+ *     first                      101   0   0   00000000001    active in slot 0
+ *     active in slot 6           101   0   0   00000000111    6 more
+ *     parked there               101   0   1   00000000111    6 + 2^11 more
+ *     in slot 6 of the next loop 110   0   0   00000000111    6 + 2^13 more
+ *     nowhere                    101   0   0   00000000000    1 less: below 0, that is, 2^32 - 1
+ *
+ * CALENDAR_NO_STATE is above every state: all are below 0 then. */
 TW_INLINE unsigned calendar_wheel_slot(const tw_bare_timer *timer, unsigned first, unsigned flags)
 {
     return timer->state_ - first - flags;

@@ -8,10 +8,10 @@
  *
  *     bucket: a stack                      queue: first in, first out
  *
- *     |link|a|b|c|d|e|f|g|                 |link|/|/|c|d|e|f|g|
- *       ^                                    |      ^head
- *       |link|h|i|j| | | | |                 +->|link|h|i|j| | | | |
- *                   ^end                                    ^tail
+ *     |below|a|b|c|d|e|f|g|                |link|/|/|c|d|e|f|g|
+ *         +----------------^                 |      ^head
+ *       |below|h|i|j| | | | |                +->|link|h|i|j| | | | |
+ *                    ^end                                   ^tail
  *
  * A push writes the next cell, which is hot. A bucket's order does not matter,
  * so a removal moves its top cell into the hole: no neighbours are walked and
@@ -48,7 +48,11 @@
 #define CHUNK_KEPT 3
 
 struct chunk {
-    struct chunk *link;                 /* free: the next free one; slab's first: see chunk.c */
+    union {
+        struct chunk *link;             /* in a queue, or free: the next one; a slab's first chunk:
+                                           see chunk.c */
+        tw_bare_timer **below;          /* in a bucket: what its end is when this chunk is empty */
+    };
     tw_bare_timer *cells[TW_CHUNK_CELLS - 1];
 };
 
@@ -106,7 +110,7 @@ TW_INLINE bool chunk_begins_at(tw_bare_timer **cell)
 }
 
 /* Asks for all of a chunk's cache lines. NULL is good enough: a hint to nowhere. */
-TW_INLINE void chunk_prefetch(const struct chunk *chunk)
+TW_INLINE void chunk_prefetch(const void *chunk)
 {
     for (size_t line = 0; line < CHUNK_BYTES; line += 64)
         TW_PREFETCH((const void *)((uintptr_t)chunk + line));
@@ -163,7 +167,7 @@ TW_INLINE bool bucket_extend(struct chunk_pool *pool, struct bucket *bucket)
     struct chunk *chunk = chunk_take(pool);
     if (TW_UNLIKELY(!chunk))
         return false;
-    chunk->link = (struct chunk *)(void *)bucket->end; /* what end will be when this is empty */
+    chunk->below = bucket->end;
     bucket->end = chunk->cells;
     return true;
 }
@@ -199,7 +203,7 @@ TW_INLINE tw_bare_timer *bucket_pop(struct chunk_pool *pool, struct bucket *buck
     tw_bare_timer *timer = *top;
     if (TW_UNLIKELY(chunk_begins_at(top))) {
         struct chunk *chunk = chunk_of(top);
-        bucket->end = (tw_bare_timer **)(void *)chunk->link;
+        bucket->end = chunk->below;
         chunk_give(pool, chunk);
     } else {
         bucket->end = top;
@@ -213,7 +217,7 @@ TW_INLINE void bucket_pop_last(struct chunk_pool *pool, struct bucket *bucket)
 {
     struct chunk *chunk = chunk_of(bucket->end - 1);
     TW_ASSERT(bucket->count == 1 && chunk_begins_at(bucket->end - 1));
-    bucket->end = (tw_bare_timer **)(void *)chunk->link;
+    bucket->end = chunk->below;
     bucket->count = 0;
     chunk_give(pool, chunk);
 }
@@ -228,7 +232,7 @@ TW_INLINE tw_bare_timer **bucket_top(const struct bucket *bucket)
 TW_INLINE tw_bare_timer **bucket_below(tw_bare_timer **cell)
 {
     if (TW_UNLIKELY(chunk_begins_at(cell)))
-        cell = (tw_bare_timer **)(void *)chunk_of(cell)->link;
+        cell = chunk_of(cell)->below;
     return cell ? cell - 1 : NULL;
 }
 
@@ -265,9 +269,9 @@ TW_INLINE struct cells bucket_take(struct bucket *bucket, size_t limit)
     bucket->end = taken.first;
     if (taken.count == held) {
         taken.emptied = chunk;
-        bucket->end = (tw_bare_timer **)(void *)chunk->link;
+        bucket->end = chunk->below;
         if (bucket->count > CHUNK_ROOM) /* the one that is the top now was asked for before */
-            chunk_prefetch(chunk_of(bucket->end - 1)->link - 1);
+            chunk_prefetch(chunk_of(bucket->end - 1)->below - TW_CHUNK_CELLS);
     }
     return taken;
 }

@@ -218,7 +218,7 @@ TW_INLINE bool wheel_push_chunk(struct wheel *wheel, struct chunk_pool *pool, un
     if (TW_UNLIKELY(!chunk))
         return wheel_insert_with_new_chunk(wheel, pool, slot, timer, deadline);
     pool->free = chunk->link;
-    chunk->link = (struct chunk *)(void *)bucket->end;
+    chunk->below = bucket->end;
     chunk->cells[0] = timer;
     timer->place_ = chunk->cells;
     bucket->end = chunk->cells + 1;
