@@ -142,12 +142,19 @@ def without_choosing(found, least_ns):
 
 
 def window_of(asked, interface, fitted):
-    """Virtual seconds that take some twenty milliseconds, and as long to warm up."""
+    """Virtual seconds that take some twenty milliseconds, and so many to warm up that each
+    line that is touched much has been touched three times: as in a server that has run for
+    long, the caches then hold what is touched again. At most some half a second's worth."""
     taken = model.core_share(asked, interface, fitted) / asked.loops
     seconds = 0.02 / taken
     longest = max(1.0, 2e6 / asked.wakeups)
     seconds = max(10 / asked.wakeups, min(seconds, longest))
-    return seconds, max(2 * seconds, 0.6)
+    one = asked.one_loop()
+    families, _ = model.families_of(model.rates_of(one, interface), interface)
+    touches = sum(lines * often for lines, often, _ in families.values())
+    slowest = max(3 / often for lines, often, _ in families.values()
+                  if lines * often > 0.1 * touches)
+    return seconds, max(2 * seconds, 0.6, min(slowest, 0.5 / taken))
 
 
 def verify(program, fitted, quick=False, chosen=None):

@@ -359,8 +359,7 @@ def warnings(measured):
                      f"{', '.join(sorted(measured.results.missing))}.")
     busy = measured.busy()
     if busy:
-        found.append(f"The machine had other work when the run began (load {busy[0]:.1f} on "
-                     f"{busy[1]} cores): these figures say little.")
+        found.append(f"In the minute before the run the load was {busy[0]:.1f} on {busy[1]} cores.")
     if measured.fewest_repeated() < 3:
         found.append("Some figures come from fewer than three rounds: no interval can be given "
                      "for them.")

@@ -222,7 +222,7 @@ class Verdicts(Folder):
 
     def test_a_busy_machine_is_told_of(self):
         busy = self.measured(idle_runs(), load_avg=[9.5, 1, 1])
-        self.assertTrue(any("load 9.5 on 2 cores" in line for line in content.warnings(busy)))
+        self.assertTrue(any("load was 9.5 on 2 cores" in line for line in content.warnings(busy)))
         self.assertEqual(content.warnings(self.measured(idle_runs())), [])
 
 
