@@ -424,7 +424,7 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
 }
 
 /* Up to here no keys are worth their making. */
-#define FEW_CELLS 4
+#define FEW_CELLS (CHUNK_ROOM < 4 ? CHUNK_ROOM : 4) /* in one chunk */
 
 /* sort_chunk of few cells, if all their timers are due by last_ns; else it does nothing and
  * returns false. */
@@ -432,8 +432,7 @@ TW_INLINE bool sort_few(struct calendar *calendar, unsigned slot, uint64_t last_
 {
     struct bucket *bucket = bucket_of(calendar, slot);
     unsigned n = bucket->count;
-    if (n == 0 || n > FEW_CELLS ||
-        (size_t)(bucket->end - chunk_of(bucket->end - 1)->cells) < n)
+    if (n == 0 || n > FEW_CELLS)
         return false;
     tw_bare_timer **cells = bucket->end - n;
     for (unsigned i = 0; i < n; i++)

@@ -1304,7 +1304,10 @@ static void run_out(void)
     run(RUN, 0);
     run(RUN, 0);
     MUST(!ledger_has_soon(&m.ledger) && m.posts_waiting == 0);
-    size_t patience = 100 + m.ledger.count * (TW_LEVELS + 2) * 4;
+    tw_stats stats = {.size = sizeof stats};
+    tw_stats_get(m.loop, &stats);
+    /* A parked one's place is visited, too. */
+    size_t patience = 100 + (m.ledger.count + stats.parked) * (TW_LEVELS + 2) * 4;
     while (!m.failed_ever && ledger_earliest(&m.ledger) < UINT64_MAX - 1) {
         uint64_t next = check_next();
         MUST(next > m.highest && next < UINT64_MAX);

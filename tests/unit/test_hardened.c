@@ -95,6 +95,19 @@ Test(hardened, overwritten_timer_of_the_open_tick_is_not_stopped, .signal = SIGA
     tw_timer_stop(loop, &timer);
 }
 
+/* Whose state is whole, but not the place that its cell should have. */
+Test(hardened, overwritten_timer_is_not_run, .signal = SIGABRT)
+{
+    tw_options options = {.size = sizeof options, .clock = read_clock};
+    overwrite(SECONDS);
+    loop = tw_loop_new(&options);
+    tw_timer_init(&timer, ignore, NULL);
+    tw_timer_start_at_ns(loop, &timer, now_ns + SECONDS);
+    timer.bare_.place_ = &elsewhere[1];
+    now_ns += SECONDS;
+    tw_run(loop);
+}
+
 /* In a bucket, in a sorted run, and in one that other timers are taken out of. */
 Test(hardened, sound_timers_are_stopped_and_moved)
 {
