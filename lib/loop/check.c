@@ -219,9 +219,10 @@ static const char *check_chunks(const struct walk *walk)
         free++;
     for (const struct chunk *chunk = pool->kept; chunk; chunk = chunk->link)
         free++;
-    CHECK(free + walk->chunks <= pool->total, "B5: chunks are counted twice");
-    size_t untouched = pool->total - free - walk->chunks;
-    CHECK(untouched >= (size_t)(pool->unused_end - pool->unused), "B6: chunks are lost");
+    size_t found = free + walk->chunks + chunk_pool_unused(pool);
+    CHECK(found <= pool->total, "B5: chunks are counted twice");
+    /* From inside a hook a tick may be half sorted, with its chunks in nobody's hands. */
+    CHECK(found == pool->total || walk->loop->locked, "B6: chunks are lost");
     return NULL;
 }
 

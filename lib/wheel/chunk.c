@@ -49,6 +49,15 @@ static void fill_slab(struct chunk_pool *pool, struct chunk *first)
     pool->unused_end = first + slab_of(first)->bytes / CHUNK_BYTES;
 }
 
+size_t chunk_pool_unused(const struct chunk_pool *pool)
+{
+    size_t unused = (size_t)(pool->unused_end - pool->unused);
+    for (struct chunk *after = pool->filling ? slab_of(pool->filling)->next : NULL; after;
+         after = slab_of(after)->next)
+        unused += slab_of(after)->bytes / CHUNK_BYTES - 1;
+    return unused;
+}
+
 static int add_chunks(struct chunk_pool *pool, size_t chunks, bool touch)
 {
     size_t bytes = (chunks + 1) * CHUNK_BYTES;

@@ -88,6 +88,9 @@ void chunk_pool_free(struct chunk_pool *pool); /* to be initialised before it is
  * once. touch: also their page faults. 0, or -1 if there is no memory. */
 int chunk_pool_reserve(struct chunk_pool *pool, size_t cells, size_t containers, bool touch);
 
+/* Chunks that were never used. O(slabs). */
+size_t chunk_pool_unused(const struct chunk_pool *pool);
+
 /* chunk_take where no free one is at hand. */
 struct chunk *chunk_pool_grow(struct chunk_pool *pool);
 

@@ -205,6 +205,7 @@ static size_t take_all_chunks(void)
     allocations_left = 0;
     while (chunk_take(&calendar->cells))
         taken++;
+    calendar->cells.total -= taken; /* or else they would be lost (B6) */
     return taken;
 }
 
