@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* http_timers_tickwheel: the timers of http_server (http_timers.h), kept by tickwheel. */
 #include "http_timers.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* list_wheel: the rings of lists, as list_wheel.h says. */
 #include "list_wheel.h"
 
 #define FIRST_SLOTS (1u << LIST_WHEEL_FIRST_BITS)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* stats_text: the table's lines, one a counter, as stats_text.h says. */
 #include "stats_text.h"
 
 #include <inttypes.h>

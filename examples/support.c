@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* support: sockets, descriptors and servers to test, as support.h says. */
 #define _GNU_SOURCE
 #include "support.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* trial: the trial itself, as trial.h says. */
 #include "trial.h"
 
 #include "support.h"

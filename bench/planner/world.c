@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* world: the loop, its clock and its timers, as world.h says. */
 #define _GNU_SOURCE
 #include "world.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* script: making a trace ready, as script.h says. */
 #include "script.h"
 
 #include <algorithm>

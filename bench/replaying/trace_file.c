@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* trace_file: both forms of a trace, as trace_file.h says. */
 #include "trace_file.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* memory: mapping and touching it, as memory.h says. */
 #include "memory.h"
 #include "stopwatch.h"
 

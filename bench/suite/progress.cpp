@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* progress: what is shown while the suite runs, as progress.h says. */
 #include "progress.h"
 #include "stopwatch.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* support: the clock, the record, the allocator and the ledger of support.h. */
 #include "support.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the sources owe: each opens with its licence, and in lib/ none includes a file that
+"""What the sources owe: each opens with its licence, in C with what it is, and in lib/ none includes a file that
 stands above it, or calls a function of one, in the order that docs/DESIGN.md gives.
 
     test_sources.py TOP
@@ -40,6 +40,12 @@ class Licence(unittest.TestCase):
                    if "SPDX-License-Identifier: MIT" not in
                    "".join(path.read_text(encoding="utf-8").splitlines(True)[:3])]
         self.assertEqual(without, [])
+
+    def test_each_source_in_c_says_then_what_it_is(self):
+        silent = [str(path.relative_to(TOP)) for path in sources()
+                  if path.suffix in (".c", ".h", ".cpp", ".hpp")
+                  and not path.read_text(encoding="utf-8").splitlines()[1].startswith(("/*", "//"))]
+        self.assertEqual(silent, [])
 
 
 class Layers(unittest.TestCase):

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ledger: a sorted array of what is pending, as ledger.h says. */
 #include "ledger.h"
 
 #include <stdlib.h>

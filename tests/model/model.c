@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* model: the operations and what is compared after each, as model.h says. */
 #include "model.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* supply: giving, refusing and verifying memory, as supply.h says. */
 #include "supply.h"
 
 #include <stdlib.h>

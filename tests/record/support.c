@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* support: the loop, the trace and the program of support.h. */
 #include "support.h"
 
 #include "../model/random.h"

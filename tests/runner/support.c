@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* support: loops, threads and waiting for them, as support.h says. */
 #define _DEFAULT_SOURCE
 
 #include "support.h"
