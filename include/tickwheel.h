@@ -98,7 +98,8 @@
  *     Cost       O(1) means constant and independent of the number of timers.
  *                Insert, cancel and move are O(1) at any delay. Beyond the wheel's
  *                span (tick * 2^25: 9.8 hours with the default tick) timers wait
- *                in a radix heap, and are moved closer once or twice more.
+ *                in a radix heap, and are moved closer some more times: once or
+ *                twice for days, at most six times for centuries.
  */
 #ifndef TICKWHEEL_H
 #define TICKWHEEL_H
@@ -186,7 +187,8 @@ TW_API int tw_loop_adopt(tw_loop *loop);
 
 /* --------------------------------------------- calls by handle (level 1)
  *
- * The library owns the memory of a call: 72 bytes each. After the callback has
+ * The library owns the memory of a call: 72 bytes each, of which 64 come in blocks that
+ * double from 4 KiB to 2 MiB, so that the last may be half empty. After the callback has
  * started, or tw_cancel returned true, the handle is stale, and everything
  * asked of it returns false. */
 
@@ -686,7 +688,8 @@ struct tw_options {
 
 /* Makes room: after it, `timers` timers in all, of either level and with any
  * delay, are started without allocating, and their memory has been touched, so
- * that no page fault is left for later. 72 bytes a timer. A cancelled call and a
+ * that no page fault is left for later. 72 bytes a timer, and what tw_reserve_calls
+ * takes beside them. A cancelled call and a
  * parked timer keep their cell for a while, and count. Running them allocates
  * nothing either, unless more than a thousandth of them, or more than 4096, are
  * due in one tick.
@@ -694,7 +697,7 @@ struct tw_options {
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 
 /* The same for calls by handle alone, 72 bytes each, and for embedded timers, 8 bytes
- * each. Beside them 5 KiB at least, 260 bytes a timer while there are few, and 480 KiB
+ * each; for calls, the blocks of nodes are whole. Beside them 5 KiB at least, 260 bytes a timer while there are few, and 480 KiB
  * from some 2,000 timers on: in each slot of the wheel a chunk of 32 cells may be half
  * empty. Without a reserve, chunks are made as they are needed, and 10,000 timers over a
  * minute take 63 KiB beside their 8 bytes. */

@@ -13,7 +13,7 @@ TW_COLD bool guard_look_at_start(tw_loop *loop, uint64_t when_ns)
         errno = busy ? EBUSY : ENOBUFS;
         return false;
     }
-    remote_tell_others(&loop->remote, loop_pending_own(loop) + 1);
+    remote_report_pending(&loop->remote, loop_pending_own(loop) + 1);
     guard_move(loop, when_ns);
     return true;
 }

@@ -106,7 +106,7 @@ struct tw_loop {
 TW_INLINE void loop_set_clock(tw_loop *loop, uint64_t now_ns)
 {
     loop->clock_ns = now_ns;
-    atomic_store_explicit(&loop->remote.told_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&loop->remote.reported_ns, now_ns, memory_order_relaxed);
 }
 
 /* It is this late. What is before the highest reading is ignored, in other threads too. */

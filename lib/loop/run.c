@@ -399,7 +399,7 @@ static void close_run(tw_loop *loop)
     calendar_end_run(&loop->calendar, may_pass(loop));
     loop->run_end = loop->calendar.sequence;
     if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
-        remote_tell_others(&loop->remote, loop_pending_own(loop));
+        remote_report_pending(&loop->remote, loop_pending_own(loop));
 }
 
 static TW_COLD void end_nested(tw_loop *loop, struct run *run)
@@ -420,19 +420,19 @@ struct run_under_way {
     struct run *run;
 };
 
-static void close_and_rest(tw_loop *loop)
+static void close_and_prepare_sleep(tw_loop *loop)
 {
     close_run(loop);
     if (TW_UNLIKELY(loop->awaited))
         sleep_after_run(loop);
 }
 
-static void end_and_rest(struct run_under_way *under_way)
+static void end_and_prepare_sleep(struct run_under_way *under_way)
 {
     if (TW_UNLIKELY(under_way->run->nested))
         end_nested(under_way->loop, under_way->run);
     else
-        close_and_rest(under_way->loop);
+        close_and_prepare_sleep(under_way->loop);
 }
 
 TW_COLD bool run_settle(tw_loop *loop)
@@ -473,7 +473,7 @@ TW_INLINE bool may_run(tw_loop *loop)
 
 static TW_NOINLINE void finish_run(tw_loop *loop, struct run *run)
 {
-    struct run_under_way under_way TW_AT_END(end_and_rest) = {loop, run};
+    struct run_under_way under_way TW_AT_END(end_and_prepare_sleep) = {loop, run};
     char gap[512]; /* the frames of those who ask run_settle are smaller */
     __asm__ volatile("" : : "r"(gap), "r"(&under_way) : "memory");
     make_calls(loop, run);
@@ -509,7 +509,7 @@ TW_INLINE void end_wheel_run(tw_loop *loop)
 {
     /* A callback may have called tw_fd. */
     if (TW_UNLIKELY(loop->guarded || loop->awaited)) {
-        close_and_rest(loop);
+        close_and_prepare_sleep(loop);
         return;
     }
     loop->context = loop->run.outside;
@@ -522,7 +522,7 @@ TW_INLINE void end_wheel_run(tw_loop *loop)
 static void close_left_run(tw_loop **left)
 {
     if (*left)
-        close_and_rest(*left);
+        close_and_prepare_sleep(*left);
 }
 
 /* tick: of now_ns. */

@@ -51,7 +51,7 @@ struct remote {
     _Alignas(64) _Atomic(uint64_t) over;    /* calls that have run */
     _Atomic(uint64_t) others;               /* calls and timers of the loop's own that are
                                                pending, if max_pending was given; at least */
-    _Atomic(uint64_t) told_ns;              /* the loop's highest reading of the clock */
+    _Atomic(uint64_t) reported_ns;              /* the loop's highest reading of the clock */
     _Atomic(const void *) thread;           /* that makes, or made, such a call last */
     atomic_bool ends_empty;                 /* tw_run_until_empty is under way */
     uint64_t (*clock)(void *clock_arg);     /* these never change */
@@ -84,7 +84,7 @@ TW_INLINE uint64_t remote_placed(const struct remote *remote)
 }
 
 /* The loop's own pending calls have changed, or a call is about to be one of them. */
-TW_INLINE void remote_tell_others(struct remote *remote, size_t others)
+TW_INLINE void remote_report_pending(struct remote *remote, size_t others)
 {
     atomic_store_explicit(&remote->others, others, memory_order_relaxed);
 }

@@ -63,7 +63,7 @@ enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
 
 struct calendar {
     /* Read or written by every start and stop. */
-    uint64_t next_ns;       /* what calendar_next_ns will return; or one of the two below */
+    uint64_t next_ns;       /* what calendar_next_ns will return; or one of the two above */
     uint64_t sequence;      /* number of the last start, in steps of TIMER_SEQUENCE_ONE */
     uint64_t horizon_ns;    /* the end of the tick that the last run's clock reading is in, or of
                                the one before it, if that stays closed */

@@ -47,7 +47,7 @@
  *   1  Misuse by the caller: answered with an errno by the public functions,
  *      or, where memory of ours was overwritten, by tw_misuse in every build.
  *   2  TW_ASSERT: O(1), internal, in builds with TW_CHECKED >= 1.
- *   3  TW_ASSERT_SOUND in loop.h: the full walk, in builds with TW_CHECKED >= 3.
+ *   3  TW_ASSERT_SOUND in check.h: the full walk, in builds with TW_CHECKED >= 3.
  */
 #ifndef TW_CHECKED
 #define TW_CHECKED 0

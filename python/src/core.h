@@ -19,7 +19,7 @@
  *
  * A cancelled timer is parked, which touches nothing but the handle. When the
  * handle is no more, the Timers keeps its memory for the next call_later, which
- * then starts the parked timer: in the wheel that often is a single store.
+ * then starts the parked timer: in the wheel that often is a few stores.
  *
  * Which timers are scheduled only the wheel knows, and shows them with tw_foreach.
  *
