@@ -729,6 +729,17 @@ Test(calendar, timer_that_is_said_to_be_another_loops, .signal = SIGABRT)
     tw_run(loop);
 }
 
+/* Only where its cell is. */
+Test(calendar, parked_timer_that_names_another_cell, .signal = SIGABRT)
+{
+    begin();
+    tw_timer *timers = timers_started(2, now + SLOT_NS(1) * 5);
+    tw_timer_park(loop, &timers[1]);
+    timers[1].bare_.place_ = timers[0].bare_.place_;
+    now += SLOT_NS(1) * 6;
+    tw_run(loop);
+}
+
 Test(calendar, lone_timer_of_a_tick_that_is_said_to_be_another_loops, .signal = SIGABRT)
 {
     begin();
