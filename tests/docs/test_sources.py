@@ -13,7 +13,7 @@ from pathlib import Path
 
 TOP = Path(sys.argv.pop(1)).resolve()
 FOLDERS = [".ci", "bench", "cmake", "debian", "examples", "include", "lib", "python", "tests", "tools"]
-MADE = {"__pycache__", "build", "dist", "target"}   # what tools leave in them
+MADE = {"__pycache__", "build", "dist", "results", "target"}   # what tools leave in them
 SOURCE = {".c", ".h", ".cpp", ".hpp", ".css", ".html", ".py", ".pyi", ".sh", ".cmake", ".in", ".pml",
           ".lua", ".go", ".java", ".rs", ".erl", ".toml"}
 
