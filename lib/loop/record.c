@@ -76,7 +76,7 @@ static void ids_free(struct ids *ids, struct memory *memory)
 static int ids_grow(struct ids *ids, struct memory *memory)
 {
     TW_ASSERT(ids->spare_count == 0);
-    /* unreachable because no test holds 67 million timers */
+    /* unreachable because the tests do not record 67 million timers: 4 GiB of them */
     if (ids->slot_count > UINT32_MAX / 2 / sizeof(struct id_slot))
         return -1;
     struct ids grown = {.slot_count = ids->slot_count * 2};
