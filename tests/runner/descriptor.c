@@ -113,18 +113,25 @@ Test(descriptor, knows_what_was_pending_when_it_was_made)
     end(&outer);
 }
 
+/* With a loop that has let time pass before, and timers due soon and in an hour. */
+static tw_loop *begin_after_a_run(struct outer *outer, tw_timer timers[2])
+{
+    tw_loop *loop = loop_new();
+    tw_run(loop);
+    for (size_t i = 0; i < 2; i++) {
+        tw_timer_init(&timers[i], count, &outer->calls);
+        cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
+    }
+    begin(outer, loop);
+    return loop;
+}
+
 /* A loop that nobody awaited let time pass without looking at its alarm. */
 Test(descriptor, is_kept_by_runs_that_have_only_timers_to_fire)
 {
     struct outer outer;
-    tw_loop *loop = loop_new();
-    tw_run(loop);
     tw_timer timers[2];
-    for (size_t i = 0; i < 2; i++) {
-        tw_timer_init(&timers[i], count, &outer.calls);
-        cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
-    }
-    begin(&outer, loop);
+    begin_after_a_run(&outer, timers);
     uint64_t first_ns = tw_timer_when_ns(&timers[0]);
     run_until(&outer, 1, first_ns);
     cr_assert_not(readable(&outer));
@@ -135,14 +142,8 @@ Test(descriptor, is_kept_by_runs_that_have_only_timers_to_fire)
 Test(descriptor, is_quiet_after_a_needless_wakeup_of_a_loop_that_let_time_pass)
 {
     struct outer outer;
-    tw_loop *loop = loop_new();
-    tw_run(loop);
     tw_timer timers[2];
-    for (size_t i = 0; i < 2; i++) {
-        tw_timer_init(&timers[i], count, &outer.calls);
-        cr_assert_eq(tw_timer_start_later_ns(loop, &timers[i], i == 0 ? 20 * MS : HOUR), 0);
-    }
-    begin(&outer, loop);
+    tw_loop *loop = begin_after_a_run(&outer, timers);
     tw_timer_stop(loop, &timers[0]);
     await(&outer);
     cr_assert_eq(tw_run(loop), 0);

@@ -549,14 +549,21 @@ Test(calendar, bounded_run_over_many_slots)
     expect_bounded(1000 * TICK + SLOT_NS(TW_LEVELS - 1), SLOT_NS(TW_LEVELS - 1) * 3);
 }
 
-Test(calendar, unbounded_run_finishes_what_a_bounded_one_began)
+/* n timers in a tick that a bounded run has begun to open. */
+static tw_timer *begin_opening(size_t n)
 {
-    const size_t n = 3 * CALENDAR_SHORT;
     begin();
     tw_timer *timers = timers_started(n, now + 3 * TICK);
     now += 3 * TICK;
     cr_assert_eq(tw_run_max(loop, 5), 0u);
     cr_assert(calendar->opening);
+    return timers;
+}
+
+Test(calendar, unbounded_run_finishes_what_a_bounded_one_began)
+{
+    const size_t n = 3 * CALENDAR_SHORT;
+    tw_timer *timers = begin_opening(n);
     check();
     tw_timer_stop(loop, &timers[0]);
     tw_timer_stop(loop, &timers[n - 1]);
@@ -571,11 +578,7 @@ Test(calendar, unbounded_run_finishes_what_a_bounded_one_began)
 Test(calendar, tick_that_is_being_opened_may_lose_all_it_has)
 {
     const size_t n = 3 * CALENDAR_SHORT;
-    begin();
-    tw_timer *timers = timers_started(n, now + 3 * TICK);
-    now += 3 * TICK;
-    cr_assert_eq(tw_run_max(loop, 5), 0u);
-    cr_assert(calendar->opening);
+    tw_timer *timers = begin_opening(n);
     for (size_t i = 0; i < n; i++)
         tw_timer_stop(loop, &timers[i]);
     check();
