@@ -262,7 +262,7 @@ static const char *check_passing(const struct walk *walk)
     CHECK(calendar->ready.fresh.count == 0 && calendar->soon.count == 0 && !calendar->spill,
           "F4: a run would pass by what is not in the wheel");
     CHECK(!loop->soon_cut && !loop->awaited && !loop->recorder &&
-              !loop->remote.arrived && !loop->posts.turning && !loop->closing,
+              !loop->remote.arrived && !post_left(&loop->posts) && !loop->closing,
           "F4: a run would pass by what is to be looked at");
     CHECK(!calendar->running || calendar->pass_ns == CALENDAR_ONLY_WHEEL,
           "F4: a run passes while another is under way");

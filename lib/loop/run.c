@@ -335,7 +335,7 @@ TW_INLINE bool nothing_called(const tw_loop *loop)
 static bool may_pass(const tw_loop *loop)
 {
     return !loop->soon_cut && !loop->awaited && !loop->recorder && !loop->remote.arrived &&
-           !loop->posts.turning;
+           !post_left(&loop->posts);
 }
 
 /* Makes the calls of a run at loop->now_ns. */

@@ -92,10 +92,17 @@ static inline bool post_anything_arrived(const struct post_queue *queue)
     return ((uintptr_t)atomic_load(&queue->newest) | (uintptr_t)atomic_load(&queue->arrivals)) != 0;
 }
 
+/* The loop's thread: whether anything that was taken over, or is about to be, is still to be
+ * made. */
+static inline bool post_left(const struct post_queue *queue)
+{
+    return queue->taken != NULL || queue->turning != NULL;
+}
+
 /* The loop's thread: whether there is anything to make. */
 static inline bool post_waiting(const struct post_queue *queue)
 {
-    return queue->taken != NULL || queue->turning != NULL || post_arrived(queue);
+    return post_left(queue) || post_arrived(queue);
 }
 
 /* Posts that a bounded run turns round. */

@@ -52,6 +52,22 @@ Test(jumps, next_run_goes_on_with_what_is_left)
     loop_free(the_loop);
 }
 
+/* The jump leaves behind what the loop had taken over already, from other threads too. */
+Test(jumps, calls_from_other_threads_that_a_jump_leaves_behind_come_with_the_next_run)
+{
+    the_loop = loop_new();
+    cr_assert_eq(tw_call_soon_threadsafe(the_loop, jump, ID(1)), 0);
+    cr_assert_eq(tw_call_soon_threadsafe(the_loop, record, ID(2)), 0);
+    if (setjmp(back) == 0) {
+        tw_run(the_loop);
+    }
+    check_loop(the_loop);
+    expect_fired(1);
+    tw_run(the_loop);
+    expect_fired(1, 2);
+    loop_free(the_loop);
+}
+
 Test(jumps, many_of_them_lose_nothing_and_make_nothing_twice)
 {
     uint64_t draw = 13;

@@ -589,6 +589,9 @@ Test(check, F4_run_that_would_pass_by_what_other_threads_have_sent)
     loop->posts.turning = &post;
     EXPECT("F4");
     loop->posts.turning = NULL;
+    loop->posts.taken = &post;
+    EXPECT("F4");
+    loop->posts.taken = NULL;
     cr_assert_null(tw_check(loop));
     free(node);
 }
