@@ -166,7 +166,7 @@ TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *
         calendar_remove(&loop->calendar, &node->timer.bare_);
     if (calendar_start_soon(&loop->calendar, &node->timer.bare_, loop->now_ns) != 0)
         return give_up_call(loop, node);
-    loop->soon_last = loop->calendar.sequence;
+    loop->soon_cut = false;
     loop->counts.starts++;
     return finish_call(loop, node, NULL);
 }
@@ -200,7 +200,7 @@ tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg)
     if (!node || loop->guarded || timer_placed(&node->timer.bare_) ||
         !calendar_start_soon_hot(&loop->calendar, &node->timer.bare_, loop->now_ns))
         return start_soon_call_elsewhere(loop, callback, arg);
-    loop->soon_last = loop->calendar.sequence;
+    loop->soon_cut = false;
     loop->counts.starts++;
     return hand_out(loop, node, callback, arg, 0, loop->context);
 }

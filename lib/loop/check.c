@@ -252,11 +252,14 @@ static const char *check_counts(const struct walk *walk)
     return NULL;
 }
 
-/* Until when a run may pass, or look at the wheel and the ready list alone. */
+/* Until when a run may pass, or look at the wheel and the ready list alone; and how far one
+ * that was cut short is gone on with. */
 static const char *check_passing(const struct walk *walk)
 {
     const tw_loop *loop = walk->loop;
     const struct calendar *calendar = walk->calendar;
+    CHECK(!loop->soon_cut || !timer_scheduled_before(calendar->sequence, loop->soon_end),
+          "F4: a run that is gone on with would make soon calls that were not there");
     if (calendar->pass_ns == 0)
         return NULL;
     CHECK(calendar->ready.fresh.count == 0 && calendar->soon.count == 0 && !calendar->spill,

@@ -65,14 +65,13 @@ struct tw_loop {
     bool cached_now;                /* options.cached_now */
     unsigned locked;                /* hooks under way in which the loop must not change */
     bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
-    bool soon_cut;                  /* the last run could not make all its soon calls */
+    bool soon_cut;                  /* the last run was cut short before the turn of its timers, and no
+                                       soon call was scheduled since: the next goes on with it */
     struct run_state run;           /* all 0 if none is under way */
     uint64_t runs;                  /* how many have begun */
     struct recorder *recorder;      /* NULL: nothing is recorded */
-    uint64_t soon_end;              /* sequence number of the last soon call a run may make */
-    uint64_t soon_last;             /* of the last one scheduled */
-    uint64_t run_end;               /* the last number given out when the last run ended, if that
-                                       was soon_cut */
+    uint64_t soon_end;              /* if soon_cut: the last sequence number that the soon calls of
+                                       that run may have */
 
     struct pool pool;
     struct calendar calendar;

@@ -275,18 +275,19 @@ static void run_posts(tw_loop *loop, struct run *run, uint64_t last)
     }
 }
 
-/* Makes the soon calls that were there when the run began. But a run that was
- * cut short in them is continued by the next, without those that callbacks have
- * scheduled since: otherwise calls that schedule each other could keep the
- * timers waiting for ever. */
+/* Makes the soon calls that were there when the run began, and then the posts. But a run
+ * that was cut short in them is continued by the next, without those that callbacks have
+ * scheduled in it: otherwise calls that schedule each other could keep the timers waiting
+ * for ever. What is scheduled between the two runs makes the next a new one, and so must
+ * be told from that: a start clears soon_cut, and the run that was cut short sets it last. */
 static void run_soon(tw_loop *loop, struct run *run)
 {
     struct calendar *calendar = &loop->calendar;
-    if (!loop->soon_cut || timer_scheduled_before(loop->run_end, loop->soon_last))
-        loop->soon_end = calendar->sequence;
+    uint64_t end = loop->soon_cut ? loop->soon_end : run->last;
     if (!loop->soon_cut)
         calendar->visited += post_collect(&loop->posts, bounded(run) ? POST_SHORT : SIZE_MAX);
-    uint64_t end = loop->soon_end, last_post = loop->posts.collected; /* a nested run has others */
+    uint64_t last_post = loop->posts.collected; /* a nested run has others */
+    TW_ASSERT(!timer_scheduled_before(run->last, end)); /* F4 */
     size_t limit = bounded(run) ? CALENDAR_SOON_SHORT : SIZE_MAX;
     tw_bare_timer *timer;
     while ((timer = calendar_peek_soon(calendar, limit)) != NULL) {
@@ -397,7 +398,6 @@ static void close_run(tw_loop *loop)
     loop->context = loop->run.outside;
     loop->run = (struct run_state){0};
     calendar_end_run(&loop->calendar, may_pass(loop));
-    loop->run_end = loop->calendar.sequence;
     if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
         remote_report_pending(&loop->remote, loop_pending_own(loop));
 }
@@ -411,7 +411,6 @@ static TW_COLD void end_nested(tw_loop *loop, struct run *run)
     loop->run = run->outer;
     loop->context = run->outer_context;
     calendar_end_nested(&loop->calendar, &run->outer_calendar);
-    loop->run_end = loop->calendar.sequence;
 }
 
 /* A run that has begun, on its way to its end. */

@@ -76,9 +76,7 @@ static struct {
     uint64_t shown;        /* what tw_now_ns is to answer */
     uint64_t soon_end;     /* last_soon of the next run, if it goes on with one that was cut */
     bool stopped;          /* the last run made as many calls as it might */
-    bool cut;              /* and that was in its soon calls */
-    uint64_t run_end;      /* the last order given out in it */
-    uint64_t newest_soon;  /* the order of the last soon call scheduled */
+    bool cut;              /* and that was in its soon calls; and none was scheduled since */
 } m;
 
 /* ------------------------------------------------------------------ reporting */
@@ -325,7 +323,7 @@ static void start_call(struct entry *entry)
     m.started++;
     schedule(entry, soon, deadline);
     if (soon)
-        m.newest_soon = m.ledger.last_order;
+        m.cut = false;
     MUST(entry->handle != entry->stale);
     MUST(tw_pending(m.loop, entry->handle));
     MUST(tw_when_ns(m.loop, entry->handle) == deadline);
@@ -558,7 +556,7 @@ static void run(size_t max_calls, uint64_t budget)
     /* A run that continues one cut short in its soon calls makes those that
      * callbacks have scheduled since only when nothing else is left to do,
      * unless others were scheduled between the runs. */
-    frame.last_soon = !m.cut || m.newest_soon > m.run_end ? frame.last_order : m.soon_end;
+    frame.last_soon = m.cut ? m.soon_end : frame.last_order;
     m.shown = frame.now;
     m.frame = &frame;
     m.depth++;
@@ -587,7 +585,6 @@ static void run(size_t max_calls, uint64_t budget)
         frame.last_soon = frame.last_order; /* there was nothing else to do */
     if (!frame.timers_began)
         end_soon(&frame, full);
-    m.run_end = m.ledger.last_order;
     m.last_now = frame.now;
     check();
 }

@@ -611,6 +611,16 @@ Test(check, F4_run_that_would_pass_by_the_rest_of_the_soon_calls)
     EXPECT("F4");
 }
 
+Test(check, F4_run_to_be_gone_on_with_that_has_calls_scheduled_since)
+{
+    begin();
+    loop->soon_cut = true;
+    loop->soon_end = calendar->sequence;
+    cr_assert_null(tw_check(loop));
+    loop->soon_end += TIMER_SEQUENCE_ONE;
+    EXPECT("F4");
+}
+
 Test(check, F4_run_that_passes_inside_a_run)
 {
     begin_passing();
