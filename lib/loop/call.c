@@ -48,61 +48,52 @@ static tw_handle give_up_call(tw_loop *loop, struct node *node)
     return 0;
 }
 
-/* The call has its place. */
-static tw_handle finish_call(tw_loop *loop, struct node *node, tw_context *context)
+/* The call has its place, by this operation. */
+static tw_handle finish_call(tw_loop *loop, struct node *node, tw_context *context,
+                             enum trace_op op)
 {
     node->context = context ? context : loop->context;
     tw_handle handle = pool_handle(node);
     context_retain(loop, node->context);
+    record_event(loop, op, &node->timer.bare_);
     TW_ASSERT_SOUND(loop);
     return handle;
 }
 
-TW_INLINE tw_handle place_call(tw_loop *loop, uint64_t when_ns, uint64_t interval_ns,
-                               tw_callback *callback, void *arg, tw_context *context)
+/* Gives the call a place, or moves the one that a cancelled call's node still has. false:
+ * there is no memory. */
+TW_INLINE bool place_call(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
-    struct node *node = new_call(loop, callback, arg);
-    if (!node)
-        return 0;
-    node->interval_ns = interval_ns;
-    tw_bare_timer *timer = &node->timer.bare_;
-    /* A cancelled call's node, which still has its place. */
     if (TW_LIKELY(calendar_unpark(&loop->calendar, timer, when_ns, TIMER_NODE)))
-        return finish_call(loop, node, context);
+        return true;
     if (timer_placed(timer)) {
         calendar_move(&loop->calendar, timer, when_ns);
-        return finish_call(loop, node, context);
+        return true;
     }
     if (TW_UNLIKELY(calendar_start(&loop->calendar, timer, when_ns, TIMER_NODE) != 0)) {
         if (!loop_restarts(loop, timer))
-            return give_up_call(loop, node);
+            return false;
         timer->state_ = TIMER_NODE;
         calendar_restart(&loop->calendar, timer, when_ns);
     }
     loop->counts.starts++;
-    return finish_call(loop, node, context);
+    return true;
 }
 
-/* start_call, while the loop is guarded. */
-static TW_NOINLINE tw_handle start_guarded_call(tw_loop *loop, uint64_t when_ns,
-                                                uint64_t interval_ns, tw_callback *callback,
-                                                void *arg, tw_context *context)
-{
-    if (!guard_look_at_start(loop, when_ns))
-        return 0;
-    tw_handle handle = place_call(loop, when_ns, interval_ns, callback, arg, context);
-    if (handle && loop->recorder)
-        record_add(loop, TRACE_START, &pool_find(&loop->pool, handle)->timer.bare_);
-    return handle;
-}
-
+/* start_call while starts are looked at, or where it takes more than a cell. */
 static TW_NOINLINE tw_handle start_call_elsewhere(tw_loop *loop, uint64_t when_ns,
                                                   uint64_t interval_ns, tw_callback *callback,
                                                   void *arg, tw_context *context)
 {
-    if (TW_UNLIKELY(loop->guarded))
-        return start_guarded_call(loop, when_ns, interval_ns, callback, arg, context);
-    return place_call(loop, when_ns, interval_ns, callback, arg, context);
+    if (!guard_may_start(loop, when_ns))
+        return 0;
+    struct node *node = new_call(loop, callback, arg);
+    if (!node)
+        return 0;
+    node->interval_ns = interval_ns;
+    if (!place_call(loop, &node->timer.bare_, when_ns))
+        return give_up_call(loop, node);
+    return finish_call(loop, node, context, TRACE_START);
 }
 
 static TW_NOINLINE tw_handle handle_with_context(tw_loop *loop, struct node *node)
@@ -130,7 +121,6 @@ TW_INLINE tw_handle hand_out(tw_loop *loop, struct node *node, tw_callback *call
 TW_INLINE bool place_first(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
 {
     struct calendar *calendar = &loop->calendar;
-    unsigned slot;
     if (timer_placed(timer)) {
         if (TW_UNLIKELY(!calendar_waits(calendar, timer, TIMER_NODE | TIMER_PARKED)) ||
             TW_UNLIKELY(when_ns < timer->deadline_))
@@ -138,7 +128,8 @@ TW_INLINE bool place_first(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns
         calendar_unpark_later(calendar, timer, when_ns);
         return true;
     }
-    if (!calendar_start_in_wheel(calendar, timer, when_ns, TIMER_NODE, &slot))
+    unsigned slot = calendar_slot_for(calendar, when_ns);
+    if (!calendar_start_in_wheel(calendar, timer, when_ns, TIMER_NODE, slot))
         return false;
     loop->counts.starts++;
     return true;
@@ -156,8 +147,12 @@ TW_INLINE tw_handle start_call(tw_loop *loop, uint64_t when_ns, uint64_t interva
     return hand_out(loop, node, callback, arg, interval_ns, context ? context : loop->context);
 }
 
-TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *arg)
+/* tw_call_soon while starts are looked at, or where it takes more than a cell. */
+static TW_NOINLINE tw_handle start_soon_call_elsewhere(tw_loop *loop, tw_callback *callback,
+                                                       void *arg)
 {
+    if (!guard_may_start(loop, 0))
+        return 0;
     struct node *node = new_call(loop, callback, arg);
     if (!node)
         return 0;
@@ -168,26 +163,7 @@ TW_INLINE tw_handle place_soon_call(tw_loop *loop, tw_callback *callback, void *
         return give_up_call(loop, node);
     loop->soon_cut = false;
     loop->counts.starts++;
-    return finish_call(loop, node, NULL);
-}
-
-static TW_NOINLINE tw_handle start_guarded_soon_call(tw_loop *loop, tw_callback *callback,
-                                                     void *arg)
-{
-    if (!guard_look_at_start(loop, 0))
-        return 0;
-    tw_handle handle = place_soon_call(loop, callback, arg);
-    if (handle && loop->recorder)
-        record_add(loop, TRACE_SOON, &pool_find(&loop->pool, handle)->timer.bare_);
-    return handle;
-}
-
-static TW_NOINLINE tw_handle start_soon_call_elsewhere(tw_loop *loop, tw_callback *callback,
-                                                       void *arg)
-{
-    if (TW_UNLIKELY(loop->guarded))
-        return start_guarded_soon_call(loop, callback, arg);
-    return place_soon_call(loop, callback, arg);
+    return finish_call(loop, node, NULL, TRACE_SOON);
 }
 
 /* As start_call. */

@@ -34,48 +34,35 @@ TW_INLINE bool is_active(const tw_bare_timer *timer)
     return timer && timer_placed(timer) && !timer_parked(timer);
 }
 
-/* place where that is more than a cell: see calendar_start_in_wheel. */
-static TW_NOINLINE int place_elsewhere(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns,
+/* start_unplaced while starts are looked at, or where it takes more than a cell. */
+static TW_NOINLINE int start_elsewhere(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns,
                                        unsigned slot)
 {
-    struct calendar *calendar = &loop->calendar;
-    if (TW_UNLIKELY(calendar_start_elsewhere(calendar, timer, when_ns, 0, slot) != 0)) {
+    if (!guard_may_start(loop, when_ns))
+        return -1;
+    if (TW_UNLIKELY(calendar_start_elsewhere(&loop->calendar, timer, when_ns, 0, slot) != 0)) {
         if (!loop_restarts(loop, timer))
             return fail(ENOMEM);
         timer->state_ = 0;
-        calendar_restart(calendar, timer, when_ns);
+        calendar_restart(&loop->calendar, timer, when_ns);
     }
     loop->counts.starts++;
-    return 0;
-}
-
-/* Whatever is rare is a last call, so that the rest saves no registers. */
-TW_INLINE int place(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
-{
-    unsigned slot;
-    if (!calendar_start_in_wheel(&loop->calendar, timer, when_ns, 0, &slot))
-        return place_elsewhere(loop, timer, when_ns, slot);
-    loop->counts.starts++;
-    return 0;
-}
-
-/* place, while the loop is guarded. */
-static TW_NOINLINE int place_guarded(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns)
-{
-    if (!guard_look_at_start(loop, when_ns) || place(loop, timer, when_ns) != 0)
-        return -1;
     record_event(loop, TRACE_START, timer);
     return 0;
 }
 
-/* Starts a timer that no cell leads to. */
+/* Starts a timer that no cell leads to. Whatever is rare is a last call, so that the rest
+ * saves no registers. */
 TW_INLINE int start_unplaced(tw_loop *loop, tw_bare_timer *timer, uint64_t when_ns, bool bare)
 {
     if (TW_UNLIKELY(!is_kind(loop, bare) || (!bare && !timer_whole(timer)->callback_)))
         return fail(EINVAL);
-    if (TW_UNLIKELY(loop->guarded))
-        return place_guarded(loop, timer, when_ns);
-    return place(loop, timer, when_ns);
+    unsigned slot = calendar_slot_for(&loop->calendar, when_ns);
+    if (TW_UNLIKELY(loop->guarded) ||
+        !calendar_start_in_wheel(&loop->calendar, timer, when_ns, 0, slot))
+        return start_elsewhere(loop, timer, when_ns, slot);
+    loop->counts.starts++;
+    return 0;
 }
 
 /* Moves a timer that has a place, parked or not, wherever to. */

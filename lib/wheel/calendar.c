@@ -106,15 +106,6 @@ static TW_COLD tw_bare_timer *first_spilled(const struct calendar *calendar)
 
 /* ------------------------------------------------------------------- placing */
 
-/* Where a timer started now belongs. What is due by the run under way, or in
- * the open tick, waits for the next run. */
-TW_INLINE unsigned slot_for(const struct calendar *calendar, uint64_t deadline)
-{
-    if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
-        return SLOT_FRESH;
-    return wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-}
-
 static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
     calendar->pass_ns = 0;
@@ -178,7 +169,7 @@ int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, ui
 
 void calendar_restart(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
-    unsigned slot = slot_for(calendar, deadline);
+    unsigned slot = calendar_slot_for(calendar, deadline);
     calendar_schedule(calendar, timer, deadline, slot, timer->state_ & TIMER_NODE);
     calendar_keep_next(calendar, deadline);
     put(calendar, timer, slot);

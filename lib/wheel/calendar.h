@@ -166,26 +166,32 @@ TW_INLINE void calendar_schedule(struct calendar *calendar, tw_bare_timer *timer
     timer->state_ = (uint16_t)(calendar->tag | node | (slot + 1));
 }
 
-/* calendar_start where that takes no more than a cell: in a slot whose chunk has room.
- * Else it does nothing, returns false, and says in *slot which slot it is, if not one
- * of the open tick. */
-TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
-                                       uint64_t deadline, unsigned node, unsigned *slot)
+/* Where a timer started now belongs: a slot of the wheel, or SLOT_FRESH, where what is due by
+ * the run under way, or in the open tick, waits for the next run. */
+TW_INLINE unsigned calendar_slot_for(const struct calendar *calendar, uint64_t deadline)
 {
-    *slot = SLOT_FRESH;
     if (TW_UNLIKELY(deadline <= calendar->horizon_ns))
+        return SLOT_FRESH;
+    return wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
+}
+
+/* calendar_start in the slot that calendar_slot_for gave, if it takes no more than a cell:
+ * a slot of the wheel whose chunk has room. Else does nothing and returns false. */
+TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer *timer,
+                                       uint64_t deadline, unsigned node, unsigned slot)
+{
+    if (TW_UNLIKELY(slot == SLOT_FRESH))
         return false;
-    *slot = wheel_slot_for(&calendar->wheel, deadline >> calendar->tick_shift);
-    struct bucket *bucket = &calendar->wheel.slots[*slot];
+    struct bucket *bucket = &calendar->wheel.slots[slot];
     if (TW_UNLIKELY(bucket_is_full(bucket)))
         return false;
     bucket_push_hot(bucket, timer, deadline);
-    calendar_schedule(calendar, timer, deadline, *slot, node);
+    calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
     return true;
 }
 
-/* calendar_start in the slot that calendar_start_in_wheel said. */
+/* The same where it takes more. 0, or -1 if there is no memory. */
 int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                              unsigned node, unsigned slot);
 
@@ -194,8 +200,8 @@ int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, ui
 TW_INLINE int calendar_start(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline,
                              unsigned node)
 {
-    unsigned slot;
-    if (TW_LIKELY(calendar_start_in_wheel(calendar, timer, deadline, node, &slot)))
+    unsigned slot = calendar_slot_for(calendar, deadline);
+    if (TW_LIKELY(calendar_start_in_wheel(calendar, timer, deadline, node, slot)))
         return 0;
     return calendar_start_elsewhere(calendar, timer, deadline, node, slot);
 }
