@@ -252,6 +252,24 @@ static const char *check_counts(const struct walk *walk)
     return NULL;
 }
 
+/* Until when there need not be a run. */
+static const char *check_quiet(const struct walk *walk)
+{
+    const struct calendar *calendar = walk->calendar;
+    uint64_t quiet_ns = calendar->quiet_ns;
+    CHECK(!calendar->running || quiet_ns <= walk->loop->clock_ns,
+          "F11: a run is under way that might have been left out");
+    CHECK(calendar->running || quiet_ns <= calendar->pass_ns,
+          "F11: a run would be left out though there is more to look at");
+    CHECK(calendar->running || quiet_ns <= walk->earliest,
+          "F11: a run would be left out in which something is due");
+    CHECK(quiet_ns <= bits_shift_saturated(calendar->wheel.cascade_due, calendar->tick_shift),
+          "F11: a run would be left out in which timers are to be moved");
+    CHECK(calendar->next_ns <= CALENDAR_ASK_AGAIN || quiet_ns <= calendar->next_ns,
+          "F11: the loop would be woken for a run that is left out");
+    return NULL;
+}
+
 /* Until when a run may pass, or look at the wheel and the ready list alone; and how far one
  * that was cut short is gone on with. */
 static const char *check_passing(const struct walk *walk)
@@ -299,7 +317,8 @@ static const char *check_flags(const struct walk *walk)
           "F9: a loop that is freed is open to runs or posts");
     CHECK(loop->plain_calls == loop_calls_plainly(loop),
           "F10: callbacks are called past whoever looks at them");
-    return check_passing(walk);
+    const char *broken = check_quiet(walk);
+    return broken ? broken : check_passing(walk);
 }
 
 /* S2, of a loop that sleeps between two runs, and that no other thread has woken. */

@@ -511,9 +511,7 @@ TW_INLINE void end_wheel_run(tw_loop *loop)
         close_and_prepare_sleep(loop);
         return;
     }
-    loop->context = loop->run.outside;
     loop->run.outermost = NULL;
-    loop->run.left_out = 0;
     calendar_end_wheel_run(&loop->calendar);
 }
 
@@ -533,7 +531,7 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns, uint64_t tic
     struct calendar *calendar = &loop->calendar;
     loop_set_clock(loop, now_ns);
     loop->now_ns = now_ns;
-    loop->run.frame = loop->run.outermost = TW_FRAME() - sizeof gap;
+    loop->run.outermost = TW_FRAME() - sizeof gap;
     loop->run.outside = loop->context;
     calendar_begin_wheel_run(calendar, now_ns);
     size_t calls = 0;
@@ -548,17 +546,23 @@ static TW_NOINLINE size_t run_wheel(tw_loop *loop, uint64_t now_ns, uint64_t tic
     return calls;
 }
 
+/* A run that had nothing to do but to look at the clock. */
+TW_INLINE size_t let_pass(tw_loop *loop, uint64_t now_ns)
+{
+    loop_set_clock(loop, now_ns);
+    loop->now_ns = now_ns;
+    TW_ASSERT_SOUND(loop);
+    return 0;
+}
+
 TW_INLINE size_t run_at(tw_loop *loop, uint64_t now_ns, size_t max_calls, uint64_t ends_ns)
 {
     bool as_before = now_ns >= loop->clock_ns && !post_anything_arrived(&loop->posts);
+    if (TW_LIKELY(as_before && calendar_is_quiet(&loop->calendar, now_ns)))
+        return let_pass(loop, now_ns);
     uint64_t tick = now_ns >> loop->calendar.tick_shift;
-    if (TW_LIKELY(as_before && now_ns < loop->calendar.pass_ns) &&
-        calendar_pass(&loop->calendar, now_ns, tick)) {
-        loop_set_clock(loop, now_ns);
-        loop->now_ns = now_ns;
-        TW_ASSERT_SOUND(loop);
-        return 0;
-    }
+    if (TW_LIKELY(as_before) && calendar_pass(&loop->calendar, now_ns, tick))
+        return let_pass(loop, now_ns);
     if (!as_before || calendar_has_more(&loop->calendar) || max_calls != SIZE_MAX ||
         ends_ns != BITS_NEVER || now_ns == BITS_NEVER || loop->nested || loop->reading)
         return run_whole(loop, now_ns, max_calls, ends_ns);

@@ -84,7 +84,7 @@ static TW_COLD void spill(struct calendar *calendar, tw_bare_timer *timer)
     timer_set_slot(timer, SLOT_SPILL);
     timer->place_ = after;
     spill_link(calendar, before, timer);
-    calendar->pass_ns = 0;
+    calendar_stop_passing(calendar);
 }
 
 static TW_COLD void unspill(struct calendar *calendar, tw_bare_timer *timer)
@@ -108,7 +108,7 @@ static TW_COLD tw_bare_timer *first_spilled(const struct calendar *calendar)
 
 static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
-    calendar->pass_ns = 0;
+    calendar_stop_passing(calendar);
     return bucket_push(&calendar->cells, &calendar->ready.fresh, timer, deadline);
 }
 
@@ -118,7 +118,7 @@ TW_INLINE void put_in_wheel(struct calendar *calendar, tw_bare_timer *timer, uns
     struct bucket *bucket = &calendar->wheel.slots[slot];
     /* Not wheel_insert: gcc 12 has it among cold code here. */
     if (TW_LIKELY(!bucket_is_full(bucket)))
-        bucket_push_hot(bucket, timer, timer->deadline_);
+        (void)bucket_push_hot(bucket, timer, timer->deadline_);
     else if (TW_UNLIKELY(!wheel_push_chunk(&calendar->wheel, &calendar->cells, slot, timer,
                                            timer->deadline_)))
         spill(calendar, timer);
@@ -162,6 +162,7 @@ int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, ui
                     : wheel_insert(&calendar->wheel, &calendar->cells, slot, timer, deadline);
     if (TW_UNLIKELY(!done))
         return -1;
+    calendar->quiet_ns = 0;
     calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
     return 0;
@@ -170,6 +171,7 @@ int calendar_start_elsewhere(struct calendar *calendar, tw_bare_timer *timer, ui
 void calendar_restart(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
     unsigned slot = calendar_slot_for(calendar, deadline);
+    calendar->quiet_ns = 0;
     calendar_schedule(calendar, timer, deadline, slot, timer->state_ & TIMER_NODE);
     calendar_keep_next(calendar, deadline);
     put(calendar, timer, slot);
@@ -201,6 +203,7 @@ TW_INLINE void lower_earliest(struct calendar *calendar, unsigned slot, uint64_t
                                                : &calendar->wheel.slots[slot];
     if (deadline < bucket->earliest)
         bucket->earliest = deadline;
+    calendar_end_quiet(calendar, deadline);
 }
 
 void calendar_move(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
@@ -231,12 +234,12 @@ void calendar_remove(struct calendar *calendar, tw_bare_timer *timer)
 
 /* -------------------------------------------------------- time and the cascade */
 
-/* A timer was taken out of a bucket on a visit: puts it where its deadline belongs
- * now, which is after the cursor. */
-TW_INLINE void settle(struct calendar *calendar, tw_bare_timer *timer)
+/* An active timer was taken out of this slot's bucket on a visit: puts it where its deadline
+ * belongs now, which is after the cursor. */
+TW_INLINE void settle(struct calendar *calendar, tw_bare_timer *timer, unsigned from)
 {
     unsigned slot = wheel_slot_for(&calendar->wheel, timer->deadline_ >> calendar->tick_shift);
-    timer_set_slot(timer, slot);
+    timer_change_slot(timer, from, slot);
     put_in_wheel(calendar, timer, slot);
 }
 
@@ -258,21 +261,24 @@ TW_INLINE void count_visits(struct calendar *calendar, size_t cells)
  * far. */
 static bool move_closer(struct calendar *calendar, unsigned slot, uint64_t share)
 {
+    unsigned active = calendar_active_state(calendar, slot);
     while (share > 0) {
         if (calendar->budget == 0)
             return false;
         size_t limit = share < calendar->budget ? (size_t)share : calendar->budget;
         struct cells taken = wheel_take(&calendar->wheel, slot, limit);
+        unsigned dropped = 0;
         cells_ask_downwards(&taken);
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD); /* a large number where there is none */
-            if (TW_UNLIKELY(!calendar_is_active(calendar, &taken.first[i], slot))) {
+            if (TW_UNLIKELY(!calendar_is_active(&taken.first[i], active))) {
                 drop_parked(calendar, taken.first[i]);
+                dropped++;
                 continue;
             }
-            settle(calendar, taken.first[i]);
-            calendar->moved++;
+            settle(calendar, taken.first[i], slot);
         }
+        calendar->moved += taken.count - dropped;
         if (taken.emptied)
             chunk_give(&calendar->cells, taken.emptied);
         count_visits(calendar, taken.count);
@@ -326,12 +332,12 @@ TW_INLINE struct bucket *bucket_of(struct calendar *calendar, unsigned slot)
 }
 
 /* A timer that is parked, or due later, leaves the slot that is opened. */
-static void leave_slot(struct calendar *calendar, tw_bare_timer *timer)
+static void leave_slot(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
 {
     if (timer_parked(timer))
         drop_parked(calendar, timer);
     else
-        settle(calendar, timer);
+        settle(calendar, timer, slot);
 }
 
 /* Takes the timers out of a slot's bucket, whole chunks of them, as long as there is room for
@@ -342,6 +348,7 @@ static size_t collect(struct calendar *calendar, unsigned slot, uint64_t last_ns
                       struct sort_entry *entries, size_t room, struct chunk **chunks)
 {
     struct bucket *bucket = bucket_of(calendar, slot);
+    unsigned active = calendar_active_state(calendar, slot);
     size_t n = 0, read = 0;
     *chunks = NULL;
     while (bucket->count > 0 && n + CHUNK_ROOM <= room) {
@@ -352,8 +359,8 @@ static size_t collect(struct calendar *calendar, unsigned slot, uint64_t last_ns
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD);
             tw_bare_timer *timer = taken.first[i];
-            if (TW_UNLIKELY(!calendar_is_due_by(calendar, &taken.first[i], slot, last_ns))) {
-                leave_slot(calendar, timer);
+            if (TW_UNLIKELY(!calendar_is_due_by(&taken.first[i], active, last_ns))) {
+                leave_slot(calendar, timer, slot);
                 continue;
             }
             if (!calendar->bare)
@@ -422,14 +429,14 @@ static void fill_cells(tw_bare_timer **cells, const uint64_t *keys, tw_bare_time
 TW_INLINE bool sort_few(struct calendar *calendar, unsigned slot, uint64_t last_ns)
 {
     struct bucket *bucket = bucket_of(calendar, slot);
-    unsigned n = bucket->count;
+    unsigned n = bucket->count, active = calendar_active_state(calendar, slot);
     if (n == 0 || n > FEW_CELLS)
         return false;
     tw_bare_timer **cells = bucket->end - n;
     for (unsigned i = 0; i < n; i++)
         TW_PREFETCH(cells[i]);
     for (unsigned i = 0; i < n; i++) {
-        if (!calendar_is_due_by(calendar, &cells[i], slot, last_ns))
+        if (!calendar_is_due_by(&cells[i], active, last_ns))
             return false;
     }
     (void)bucket_take(bucket, n);
@@ -448,14 +455,14 @@ static TW_NOINLINE void sort_chunk(struct calendar *calendar, unsigned slot, uin
     uint64_t with_least[1 + CHUNK_ROOM], *keys = with_least + 1;
     tw_bare_timer *timers[CHUNK_ROOM];
     struct cells taken = bucket_take(bucket_of(calendar, slot), CHUNK_ROOM);
-    unsigned n = 0;
+    unsigned n = 0, active = calendar_active_state(calendar, slot);
     with_least[0] = 0; /* not after any key: the search ends there */
     cells_ask_upwards(&taken);
     for (unsigned i = 0; i < taken.count; i++) {
         cells_ask(&taken, i + CELLS_AHEAD);
         tw_bare_timer *timer = taken.first[i];
-        if (TW_UNLIKELY(!calendar_is_due_by(calendar, &taken.first[i], slot, last_ns))) {
-            leave_slot(calendar, timer);
+        if (TW_UNLIKELY(!calendar_is_due_by(&taken.first[i], active, last_ns))) {
+            leave_slot(calendar, timer, slot);
             continue;
         }
         if (!calendar->bare)
@@ -561,7 +568,9 @@ TW_INLINE void open_tick(struct calendar *calendar)
 TW_INLINE bool stays_closed(struct calendar *calendar, uint64_t tick, uint64_t now_ns)
 {
     const struct wheel *wheel = &calendar->wheel;
-    if (!wheel_closed_until(wheel, tick, now_ns) || calendar->ready.count > 0 || calendar->spill)
+    bool closed = tick == wheel->next_tick && tick < wheel->cascade_due &&
+                  now_ns < wheel->slots[wheel_slot_at(0, tick)].earliest;
+    if (!closed || calendar->ready.count > 0 || calendar->spill)
         return false;
     calendar->horizon_ns = calendar_tick_end(calendar, (tick - 1) << calendar->tick_shift);
     return true;
@@ -579,7 +588,7 @@ static void look_ahead(struct calendar *calendar, bool may_pass)
     calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
     if ((ready->count > 0 && !timer) || ready->fresh.count > 0 || calendar->soon.count > 0 ||
         !may_pass || calendar_cut_short(calendar) || calendar->spill)
-        calendar->pass_ns = 0;
+        calendar_stop_passing(calendar);
 }
 
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget)
@@ -628,7 +637,6 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
 
 void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
-    calendar_ask_next(calendar); /* a callback may have asked, and what it saw is over */
     calendar->running = false;
     set_still(calendar);
     look_ahead(calendar, may_pass);
@@ -856,7 +864,8 @@ uint64_t calendar_next_ns(struct calendar *calendar)
         next = earlier(next, wake_for_level(calendar, level));
     }
     wheel->wakes_more = false;
-    calendar->next_ns = next;
+    if (!calendar->running) /* what a callback sees is over with the run */
+        calendar->next_ns = next;
     return next;
 }
 

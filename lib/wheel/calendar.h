@@ -61,6 +61,10 @@ enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
 #define CALENDAR_UNBOUNDED SIZE_MAX
 #define CALENDAR_SHORT ((size_t)READY_BATCH + READY_BATCH / 2)
 
+/* Ticks that the cursor may stay behind runs that had nothing to do. What is started meanwhile
+ * may lie so much further up than it need. */
+#define CALENDAR_LAG (WHEEL_SLOTS / 8 + 2)
+
 struct calendar {
     /* Read or written by every start and stop. */
     uint64_t next_ns;       /* what calendar_next_ns will return; or one of the two above */
@@ -88,6 +92,8 @@ struct calendar {
     uint64_t tick_mask;     /* 2^tick_shift - 1 */
     uint64_t pass_ns;       /* when the first that is ready is due: nothing but what is in the wheel
                                is due before; 0: there is more to look at */
+    uint64_t quiet_ns;      /* no run before this clock reading has anything to do; 0: that is not
+                               known */
     uint64_t visited;       /* cells read by cascades and opened ticks */
     uint64_t moved;         /* timers brought closer by cascades */
     uint64_t moved_max;     /* the most in one step */
@@ -120,6 +126,12 @@ int calendar_reserve(struct calendar *calendar, size_t timers);
 /* Gives back all memory that what is pending does not need. */
 void calendar_trim(struct calendar *calendar);
 
+/* The next run has to be a whole one. */
+TW_INLINE void calendar_stop_passing(struct calendar *calendar)
+{
+    calendar->pass_ns = calendar->quiet_ns = 0;
+}
+
 /* Moves a timer that has a place, parked or not. It never fails. */
 void calendar_move(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline);
 
@@ -148,6 +160,13 @@ TW_INLINE void calendar_keep_next(struct calendar *calendar, uint64_t deadline)
 {
     if (deadline < calendar->next_ns)
         calendar->next_ns = deadline;
+}
+
+/* Something is due then, which is the earliest in its slot. */
+TW_INLINE void calendar_end_quiet(struct calendar *calendar, uint64_t deadline)
+{
+    if (deadline < calendar->quiet_ns)
+        calendar->quiet_ns = deadline;
 }
 
 /* ---------------------------------------- the common cases, inline
@@ -185,7 +204,8 @@ TW_INLINE bool calendar_start_in_wheel(struct calendar *calendar, tw_bare_timer 
     struct bucket *bucket = &calendar->wheel.slots[slot];
     if (TW_UNLIKELY(bucket_is_full(bucket)))
         return false;
-    bucket_push_hot(bucket, timer, deadline);
+    if (bucket_push_hot(bucket, timer, deadline))
+        calendar_end_quiet(calendar, deadline);
     calendar_schedule(calendar, timer, deadline, slot, node);
     calendar_keep_next(calendar, deadline);
     return true;
@@ -216,7 +236,7 @@ TW_INLINE bool calendar_start_soon_hot(struct calendar *calendar, tw_bare_timer 
     queue_push_hot(&calendar->soon, timer);
     calendar_schedule(calendar, timer, now_ns, SLOT_SOON, TIMER_NODE);
     calendar->soon_pending++;
-    calendar->pass_ns = 0;
+    calendar_stop_passing(calendar);
     return true;
 }
 
@@ -344,10 +364,27 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
     calendar->budget = CALENDAR_UNBOUNDED;
     calendar->pass_ns = CALENDAR_ONLY_WHEEL; /* until something comes that is not in it */
 }
+/* With the cursor where it now is: until when no run has anything to do. In the next tick that is
+ * until its first timer is due, or, if those have all been moved further out, until its end. */
+TW_INLINE uint64_t calendar_quiet_until(const struct calendar *calendar)
+{
+    const struct wheel *wheel = &calendar->wheel;
+    uint64_t tick = wheel->cursor + CALENDAR_LAG, end_ns = calendar->pass_ns;
+    if (wheel->cascade_due < tick)
+        tick = wheel->cascade_due;
+    if (wheel->next_tick < tick) {
+        tick = wheel->next_tick + 1;
+        uint64_t first_ns = wheel->slots[wheel_slot_at(0, wheel->next_tick)].earliest;
+        if (first_ns < end_ns)
+            end_ns = first_ns;
+    }
+    uint64_t tick_ns = tick << calendar->tick_shift;
+    return tick_ns < end_ns ? tick_ns : end_ns;
+}
+
 void calendar_look_ahead(struct calendar *calendar);
 TW_INLINE void calendar_end_wheel_run(struct calendar *calendar)
 {
-    calendar_ask_next(calendar); /* a callback may have asked, and what it saw is over */
     calendar->running = false;
     calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
     if (TW_UNLIKELY(calendar->pass_ns != CALENDAR_ONLY_WHEEL))
@@ -355,6 +392,7 @@ TW_INLINE void calendar_end_wheel_run(struct calendar *calendar)
     calendar->pass_ns = BITS_NEVER;
     if (TW_UNLIKELY(calendar->ready.count > 0))
         calendar_look_ahead(calendar);
+    calendar->quiet_ns = calendar_quiet_until(calendar);
 }
 
 /* A run from inside a callback begins, and is over: the one around it goes on with
@@ -371,33 +409,30 @@ void calendar_end_nested(struct calendar *calendar, const struct calendar_outer 
  * one: it was scheduled in this one, and a nested one has sorted it. */
 void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer);
 
-/* The next run has to be a whole one. */
-TW_INLINE void calendar_stop_passing(struct calendar *calendar)
-{
-    calendar->pass_ns = 0;
-}
-
 /* Whether there may be more to do than what the wheel and the ready list hold. */
 TW_INLINE bool calendar_has_more(const struct calendar *calendar)
 {
     return calendar->pass_ns <= CALENDAR_ONLY_WHEEL;
 }
 
-/* Whether time can pass to this clock reading, in this tick, not below an earlier one and
- * before pass_ns, with nothing to do; then it has passed. A server that runs its loop at
- * every turn mostly comes through here. */
+/* Whether nothing is due by this clock reading, not below an earlier one, nor has to be moved: a
+ * run would change nothing, and so there need not be one. A server that runs its loop at every
+ * turn mostly comes through here. */
+TW_INLINE bool calendar_is_quiet(const struct calendar *calendar, uint64_t now_ns)
+{
+    return now_ns < calendar->quiet_ns;
+}
+
+/* Whether time can pass to this clock reading, in this tick, not below an earlier one, with
+ * nothing to do; then it has passed. */
 TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns, uint64_t tick)
 {
-    if (wheel_quiet_until(&calendar->wheel, tick)) {
-        calendar->wheel.cursor = tick;
-        calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
-        return true;
-    }
-    if (!wheel_closed_until(&calendar->wheel, tick, now_ns))
+    if (!wheel_quiet_until(&calendar->wheel, tick) || now_ns >= calendar->pass_ns)
         return false;
-    if (calendar->next_ns <= now_ns) /* of a timer of this tick that was stopped */
-        calendar_ask_next(calendar);
-    return true; /* time got as far as the tick before */
+    calendar->wheel.cursor = tick;
+    calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
+    calendar->quiet_ns = calendar_quiet_until(calendar);
+    return true;
 }
 
 /* Empty cells that a bounded run passes by among the soon calls. */
@@ -434,13 +469,19 @@ TW_INLINE bool calendar_cut_short(const struct calendar *calendar)
     return calendar->budget == 0;
 }
 
-/* A timer that a cell of this slot led to is still ours, and this cell's: as far as a line that
- * is needed anyway can tell. Returns whether it is active: else it is parked. */
-TW_INLINE bool calendar_is_active(const struct calendar *calendar, tw_bare_timer *const *cell,
-                                  unsigned slot)
+/* The state of an active timer in this slot that is no node. */
+TW_INLINE unsigned calendar_active_state(const struct calendar *calendar, unsigned slot)
+{
+    return calendar->tag + slot + 1;
+}
+
+/* A timer that a cell of a slot led to is still ours, and this cell's: as far as a line that is
+ * needed anyway can tell. Returns whether it is active, by the slot's calendar_active_state: else
+ * it is parked. */
+TW_INLINE bool calendar_is_active(tw_bare_timer *const *cell, unsigned active)
 {
     const tw_bare_timer *timer = *cell;
-    unsigned state = timer->state_ & ~TIMER_NODE, active = calendar->tag + slot + 1;
+    unsigned state = timer->state_ & ~TIMER_NODE;
     bool ours = timer->place_ == (const void *)cell;
     if (TW_LIKELY(state == active && ours))
         return true;
@@ -450,10 +491,9 @@ TW_INLINE bool calendar_is_active(const struct calendar *calendar, tw_bare_timer
 }
 
 /* Whether it is active, and due by last_ns. */
-TW_INLINE bool calendar_is_due_by(const struct calendar *calendar, tw_bare_timer *const *cell,
-                                  unsigned slot, uint64_t last_ns)
+TW_INLINE bool calendar_is_due_by(tw_bare_timer *const *cell, unsigned active, uint64_t last_ns)
 {
-    return calendar_is_active(calendar, cell, slot) && (*cell)->deadline_ <= last_ns;
+    return calendar_is_active(cell, active) && (*cell)->deadline_ <= last_ns;
 }
 
 /* Timers of a tick that are given out without being sorted: to look for the earliest each time
@@ -466,11 +506,12 @@ TW_INLINE tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigne
 {
     struct bucket *bucket = &calendar->wheel.slots[slot];
     tw_bare_timer **cell = bucket->end - bucket->count, *first = *cell;
+    unsigned active = calendar_active_state(calendar, slot);
     uint64_t next_ns = BITS_NEVER; /* when the first of the others is due */
-    if (!calendar_is_due_by(calendar, cell, slot, last_ns))
+    if (!calendar_is_due_by(cell, active, last_ns))
         return NULL;
     while (++cell < bucket->end) {
-        if (!calendar_is_due_by(calendar, cell, slot, last_ns))
+        if (!calendar_is_due_by(cell, active, last_ns))
             return NULL;
         tw_bare_timer *other = *cell;
         if (timer_before(other, first)) {
@@ -506,7 +547,8 @@ TW_INLINE tw_bare_timer *calendar_take_unsorted(struct calendar *calendar, uint6
                    ? calendar_take_of_few(calendar, slot, last_ns, now_ns)
                    : NULL;
     tw_bare_timer **cell = bucket->end - 1, *timer = *cell;
-    if (timer->deadline_ > now_ns || !calendar_is_due_by(calendar, cell, slot, last_ns))
+    unsigned active = calendar_active_state(calendar, slot);
+    if (timer->deadline_ > now_ns || !calendar_is_due_by(cell, active, last_ns))
         return NULL;
     bucket_pop_last(&calendar->cells, bucket);
     wheel_enter_emptied(&calendar->wheel, tick);

@@ -175,16 +175,18 @@ TW_INLINE bool bucket_extend(struct chunk_pool *pool, struct bucket *bucket)
     return true;
 }
 
-/* The bucket is not full. */
-TW_INLINE void bucket_push_hot(struct bucket *bucket, tw_bare_timer *timer, uint64_t deadline)
+/* The bucket is not full. Whether the timer is the earliest in it, as far as it knows. */
+TW_INLINE bool bucket_push_hot(struct bucket *bucket, tw_bare_timer *timer, uint64_t deadline)
 {
     tw_bare_timer **end = bucket->end;
     *end = timer;
     timer->place_ = end;
     bucket->end = end + 1;
     bucket->count++;
-    if (deadline < bucket->earliest)
-        bucket->earliest = deadline;
+    if (deadline >= bucket->earliest)
+        return false;
+    bucket->earliest = deadline;
+    return true;
 }
 
 /* false: there is no memory, and nothing has changed. */
@@ -195,7 +197,7 @@ TW_INLINE bool bucket_push(struct chunk_pool *pool, struct bucket *bucket, tw_ba
         return false;
     if (bucket->count == 0)
         bucket->earliest = UINT64_MAX;
-    bucket_push_hot(bucket, timer, deadline);
+    (void)bucket_push_hot(bucket, timer, deadline);
     return true;
 }
 

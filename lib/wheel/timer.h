@@ -65,6 +65,12 @@ TW_INLINE void timer_set_slot(tw_bare_timer *timer, unsigned slot)
     timer->state_ = (uint16_t)((timer->state_ & ~TIMER_SLOT_MASK) | (slot + 1));
 }
 
+/* The same of one that is in slot `from`: in fewer steps. */
+TW_INLINE void timer_change_slot(tw_bare_timer *timer, unsigned from, unsigned slot)
+{
+    timer->state_ = (uint16_t)(timer->state_ + slot - from);
+}
+
 TW_INLINE void timer_set_unplaced(tw_bare_timer *timer)
 {
     timer->state_ = (uint16_t)(timer->state_ & ~TIMER_SLOT_MASK);

@@ -241,7 +241,7 @@ TW_INLINE bool wheel_insert(struct wheel *wheel, struct chunk_pool *pool, unsign
     struct bucket *bucket = &wheel->slots[slot];
     if (TW_UNLIKELY(bucket_is_full(bucket)))
         return wheel_insert_with_chunk(wheel, pool, slot, timer, deadline);
-    bucket_push_hot(bucket, timer, deadline);
+    (void)bucket_push_hot(bucket, timer, deadline);
     return true;
 }
 
@@ -321,14 +321,6 @@ TW_INLINE void wheel_enter_emptied(struct wheel *wheel, uint64_t tick)
 TW_INLINE bool wheel_quiet_until(const struct wheel *wheel, uint64_t tick)
 {
     return tick < wheel->next_tick && tick < wheel->cascade_due;
-}
-
-/* Whether nothing happens before this tick, which is not before next_tick, and all that
- * happens in it is due after now_ns. */
-TW_INLINE bool wheel_closed_until(const struct wheel *wheel, uint64_t tick, uint64_t now_ns)
-{
-    return tick == wheel->next_tick && tick < wheel->cascade_due &&
-           now_ns < wheel->slots[wheel_slot_at(0, tick)].earliest;
 }
 
 /* A level was found to have no cells. */

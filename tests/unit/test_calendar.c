@@ -360,6 +360,28 @@ Test(calendar, timer_that_spills_in_a_run_is_left_to_the_next)
     tw_loop_free(loop);
 }
 
+/* A run that is left out does not even take the cursor along, but only so many in a row: what is
+ * started then lies no higher than it would have. */
+Test(calendar, time_is_taken_along_after_so_many_quiet_ticks)
+{
+    begin();
+    tw_timer *far = timers_started(1, now + SLOT_NS(2));
+    tw_run(loop);
+    for (unsigned i = 0; i < 3 * CALENDAR_LAG; i++) {
+        now += TICK;
+        tw_run(loop);
+        uint64_t behind = now / TICK - calendar->wheel.cursor;
+        cr_assert_leq(behind, (uint64_t)CALENDAR_LAG);
+        tw_timer *near = timers_started(1, now + TICK);
+        cr_assert_eq(wheel_level(timer_slot(&near->bare_)), 0u);
+        tw_timer_stop(loop, near);
+        free(near);
+        check();
+    }
+    tw_loop_free(loop);
+    free(far);
+}
+
 /* Runs that find nothing to do take time along: what is started after them goes where it
  * would go in a loop that was busy all the while, and is moved no more often. */
 Test(calendar, what_is_started_after_time_has_passed_goes_to_the_lowest_level)

@@ -488,6 +488,57 @@ static void begin_passing(void)
     cr_assert_null(tw_check(loop));
 }
 
+/* A loop that knows until when it has nothing to do. */
+static void begin_quiet(void)
+{
+    begin();
+    tw_cancel_all(loop);
+    tw_timer_start_at_ns(loop, &timers[0], now + 1024 + 500);
+    tw_run(loop);
+    tw_run(loop);
+    cr_assert_eq(calendar->quiet_ns, now + 1024 + 500);
+    cr_assert_null(tw_check(loop));
+}
+
+Test(check, F11_run_that_would_be_left_out_while_another_is_under_way)
+{
+    begin_quiet();
+    calendar->running = true;
+    calendar->still_state = CALENDAR_NO_STATE;
+    loop->run.outermost = TW_FRAME();
+    EXPECT("F11");
+}
+
+Test(check, F11_run_that_would_be_left_out_though_there_is_more)
+{
+    begin_quiet();
+    calendar->pass_ns = 0;
+    EXPECT("F11");
+}
+
+Test(check, F11_run_that_would_be_left_out_though_a_timer_is_due)
+{
+    begin_quiet();
+    calendar->quiet_ns++;
+    EXPECT("F11");
+}
+
+Test(check, F11_run_that_would_be_left_out_though_timers_are_to_be_moved)
+{
+    begin_quiet();
+    calendar->wheel.cascade_due = calendar->quiet_ns / 1024 - 1;
+    calendar->wheel.cascades[1].due = calendar->wheel.cascade_due;
+    EXPECT("F11");
+}
+
+Test(check, F11_run_that_would_be_left_out_though_the_loop_is_woken_for_it)
+{
+    begin_quiet();
+    cr_assert_eq(tw_next_ns(loop), calendar->quiet_ns);
+    calendar->next_ns--;
+    EXPECT("F11");
+}
+
 Test(check, F1_run_that_has_no_frame)
 {
     begin();
