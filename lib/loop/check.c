@@ -306,7 +306,7 @@ static const char *check_flags(const struct walk *walk)
     CHECK(calendar->still_state == (still ? fast : CALENDAR_NO_STATE),
           "F3: refreshes take a short cut while time does not stand still, or none while it does");
     CHECK(loop->guarded == loop_must_guard(loop), "F5: starts are not looked at, or for nothing");
-    CHECK(loop->awaited == (runner->driver != NULL || runner->fd_given),
+    CHECK(loop->awaited == runner_awaited(runner),
           "F6: nobody sleeps between the runs, or does not learn when they are over");
     CHECK(loop->alarm_ns == 0 ||
               (loop->awaited && !calendar->running && loop->alarm_ns == runner->backend.armed_ns),

@@ -25,7 +25,7 @@ static int open_backend(tw_loop *loop)
         return -1;
     if (!runner_driven(runner)) {
         runner->driver = NULL;
-        loop->awaited = runner->fd_given;
+        loop_note_awaited(loop);
     }
     runner_free(runner); /* closes this process's half of what was shared */
     runner->backend = opened;
@@ -45,7 +45,7 @@ static int runner_fail(int error)
 /* From now on somebody sleeps between the runs, who learns when each is over. */
 static void await(tw_loop *loop)
 {
-    loop->awaited = true;
+    loop_note_awaited(loop);
     calendar_stop_passing(&loop->calendar);
 }
 
@@ -54,7 +54,7 @@ static void stop_driving(tw_loop *loop)
 {
     struct runner *runner = &loop->runner;
     runner->driver = NULL;
-    loop->awaited = runner->fd_given;
+    loop_note_awaited(loop);
     if (!runner_inherited(runner)) {
         sleep_before_run(loop);
         if (runner->fd_given)

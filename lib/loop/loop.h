@@ -64,7 +64,7 @@ struct tw_loop {
     bool reading;                   /* options.clock is being asked */
     bool cached_now;                /* options.cached_now */
     unsigned locked;                /* hooks under way in which the loop must not change */
-    bool awaited;                   /* tw_run_forever or an outer poller sleeps between runs */
+    bool awaited;                   /* runner_awaited, where a run has it at hand */
     bool soon_cut;                  /* the last run was cut short before the turn of its timers, and no
                                        soon call was scheduled since: the next goes on with it */
     struct run_state run;           /* all 0 if none is under way */
@@ -150,6 +150,12 @@ TW_INLINE void loop_watch_starts(tw_loop *loop, uint64_t alarm_ns)
 {
     loop->alarm_ns = alarm_ns;
     loop->guarded = loop_must_guard(loop);
+}
+
+/* Whoever sleeps between the runs has begun or ended to. */
+TW_INLINE void loop_note_awaited(tw_loop *loop)
+{
+    loop->awaited = runner_awaited(&loop->runner);
 }
 
 /* While a hook is under way that is called where the loop cannot change, or must

@@ -59,5 +59,5 @@ void sleep_run_left(tw_loop *loop)
     runner->driver = NULL;
     runner->ends_empty = false;
     atomic_store(&loop->remote.ends_empty, false);
-    loop->awaited = runner->fd_given;
+    loop_note_awaited(loop);
 }

@@ -49,6 +49,12 @@ void runner_free(struct runner *runner);
 /* Whether the descriptors are those of the process that this one was forked from. */
 bool runner_inherited(const struct runner *runner);
 
+/* Whether somebody sleeps between the runs: tw_run_forever, or an outer poller. */
+static inline bool runner_awaited(const struct runner *runner)
+{
+    return runner->driver || runner->fd_given;
+}
+
 /* Whether a thread is in tw_run_forever. That of the parent process is, but here it is
  * not there any more, unless it was the one that forked. */
 bool runner_driven(const struct runner *runner);
