@@ -115,6 +115,12 @@ static const char *check_slot(struct walk *walk, unsigned slot)
 
 static const char *check_wheel(struct walk *walk)
 {
+    const struct calendar *calendar = walk->calendar;
+    CHECK(!calendar->opening || calendar_cut_short(calendar),
+          "W2: a tick was left half opened by a run that could have gone on");
+    CHECK(!calendar->opening ||
+              calendar->wheel.cursor << calendar->tick_shift <= calendar->horizon_ns,
+          "W2: a tick is half opened that starts still go to");
     for (unsigned slot = 0; slot < WHEEL_ALL_SLOTS; slot++) {
         const char *broken = check_slot(walk, slot);
         if (broken)

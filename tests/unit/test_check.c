@@ -158,6 +158,27 @@ Test(check, W2_time_in_a_tick_with_cells_that_is_not_being_opened)
     EXPECT("W2");
 }
 
+Test(check, W2_tick_left_half_opened_by_a_run_that_could_have_gone_on)
+{
+    begin();
+    calendar->opening = true;
+    calendar->still_state = CALENDAR_NO_STATE;
+    calendar->budget = 0;
+    cr_assert_null(tw_check(loop));
+    calendar->budget = 1;
+    EXPECT("W2");
+}
+
+Test(check, W2_half_opened_tick_that_starts_still_go_to)
+{
+    begin();
+    calendar->opening = true;
+    calendar->still_state = CALENDAR_NO_STATE;
+    calendar->budget = 0;
+    calendar->horizon_ns -= UINT64_C(1) << calendar->tick_shift;
+    EXPECT("W2");
+}
+
 Test(check, W2_time_in_a_slot_with_cells)
 {
     uint64_t start = begin_with_one();
