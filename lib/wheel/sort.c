@@ -93,21 +93,24 @@ static bool bucket_sort(struct sort_entry *entries, size_t n, struct sort_entry 
     if (bits > SORT_BUCKET_BITS)
         bits = SORT_BUCKET_BITS;
     unsigned shift = width > bits ? width - bits : 0;
-    uint16_t next[1 << SORT_BUCKET_BITS];   /* a bucket's size; then where its next entry goes */
-    memset(next, 0, sizeof *next << bits);
+    union {
+        uint16_t size;
+        uint16_t next; /* where its next entry goes, once all sizes are known */
+    } buckets[1 << SORT_BUCKET_BITS];
+    memset(buckets, 0, sizeof *buckets << bits);
     for (size_t i = 0; i < n; i++)
-        next[(entries[i].deadline - range->earliest) >> shift]++;
+        buckets[(entries[i].deadline - range->earliest) >> shift].size++;
     unsigned most = 0, begin = 0;
-    for (size_t bucket = 0; bucket >> bits == 0; bucket++) {
-        unsigned size = next[bucket];
+    for (size_t i = 0; i >> bits == 0; i++) {
+        unsigned size = buckets[i].size;
         most = size > most ? size : most;
-        next[bucket] = (uint16_t)begin;
+        buckets[i].next = (uint16_t)begin;
         begin += size;
     }
     if (most > 2 * SORT_BY_INSERTION)
         return false;
     for (size_t i = 0; i < n; i++)
-        spare[next[(entries[i].deadline - range->earliest) >> shift]++] = entries[i];
+        spare[buckets[(entries[i].deadline - range->earliest) >> shift].next++] = entries[i];
     insert_all(entries, spare, n);
     return true;
 }
