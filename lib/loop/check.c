@@ -90,6 +90,8 @@ static const char *check_slot(struct walk *walk, unsigned slot)
     if (bucket->count == 0)
         return NULL;
     CHECK(wheel->levels >> level & 1, "W5: a level with cells is taken for an empty one");
+    CHECK(bucket->count <= TW_WAKE_CELLS || wheel->waking_levels >> level & 1,
+          "W5: nobody would wake up for a slot of very many cells");
     uint64_t number = wheel_number(wheel, slot), start = wheel_start(level, number);
     if (level == 0 && start == wheel->cursor) {
         CHECK(walk->calendar->opening, "W2: the slot that time is in has cells");

@@ -17,7 +17,8 @@ uint64_t tw_next_ns(tw_loop *loop)
     struct calendar *calendar = &loop->calendar;
     if (!loop_may_change(loop)) /* finding it out moves timers */
         return loop->now_ns;
-    (void)remote_collect_bounded(loop);
+    if (TW_UNLIKELY(loop_has_arrivals(loop)))
+        (void)remote_collect_bounded(loop);
     if (calendar->soon_pending > 0 || post_waiting(&loop->posts) || loop_has_arrivals(loop))
         return loop->now_ns;
     uint64_t next = loop_pending(loop) > 0 ? calendar_next_ns(calendar) : BITS_NEVER;

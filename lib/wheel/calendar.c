@@ -562,15 +562,12 @@ TW_INLINE void open_tick(struct calendar *calendar)
         sort_tick(calendar);
 }
 
-/* Whether the tick of now_ns, of which a run begins, can stay closed: none of its timers is
- * due yet. Then time has got as far as the tick before, and what is started goes on to go
- * into its slot. */
+/* Whether the tick of now_ns, of which a run begins, which is the wheel's next, and before which
+ * there is nothing else, can stay closed: none of its timers is due yet. Then time has got as far
+ * as the tick before, and what is started goes on to go into its slot. */
 TW_INLINE bool stays_closed(struct calendar *calendar, uint64_t tick, uint64_t now_ns)
 {
-    const struct wheel *wheel = &calendar->wheel;
-    bool closed = tick == wheel->next_tick && tick < wheel->cascade_due &&
-                  now_ns < wheel->slots[wheel_slot_at(0, tick)].earliest;
-    if (!closed || calendar->ready.count > 0 || calendar->spill)
+    if (now_ns >= calendar->wheel.slots[wheel_slot_at(0, tick)].earliest)
         return false;
     calendar->horizon_ns = calendar_tick_end(calendar, (tick - 1) << calendar->tick_shift);
     return true;
@@ -733,7 +730,9 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
         uint64_t target = wheel->next_tick < wheel->cascade_due ? wheel->next_tick
                                                                 : wheel->cascade_due;
         bool opens = target == wheel->next_tick;
-        if (target == limit && stays_closed(calendar, target, now_ns))
+        bool alone = opens && target < wheel->cascade_due && calendar->ready.count == 0 &&
+                     !calendar->spill; /* there is nothing but this tick's timers */
+        if (alone && target == limit && stays_closed(calendar, target, now_ns))
             limit--;
         if (target > limit) {
             bool there = wheel->cursor >= limit;
@@ -743,7 +742,7 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
                 return NULL;
             continue; /* to the tick of a timer that is ready */
         }
-        if (target != wheel->cascade_due && calendar->ready.count == 0 && !calendar->spill) {
+        if (alone) {
             tw_bare_timer *timer = calendar_take_unsorted(calendar, target, now_ns);
             if (TW_LIKELY(timer != NULL)) {
                 calendar->budget--;
@@ -756,6 +755,16 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
         if (TW_LIKELY(opens))
             open_tick(calendar);
     }
+}
+
+tw_bare_timer *calendar_next_opened(struct calendar *calendar, uint64_t now_ns)
+{
+    struct wheel *wheel = &calendar->wheel;
+    uint64_t tick = wheel->next_tick;
+    if (tick != horizon_tick(calendar) || !stays_closed(calendar, tick, now_ns))
+        return calendar_next_due(calendar, now_ns);
+    wheel->cursor = tick - 1;
+    return NULL;
 }
 
 /* ------------------------------------------------------------- when to run next */
@@ -851,18 +860,40 @@ static uint64_t next_in_ready(struct calendar *calendar)
     return next;
 }
 
+/* The earliest of the next tick's slot, if that is in this tick, and no slot of the upper levels
+ * begins before it: then it is the earliest of all that is in the wheel. Else BITS_NEVER. */
+TW_INLINE uint64_t earliest_of_next_tick(const struct calendar *calendar)
+{
+    const struct wheel *wheel = &calendar->wheel;
+    const struct bucket *bucket = &wheel->slots[wheel_slot_at(0, wheel->next_tick)];
+    bool first = wheel->next_tick >> wheel_shift(1) == wheel->cursor >> wheel_shift(1) &&
+                 bucket->count > 0 &&
+                 bucket->earliest >> calendar->tick_shift == wheel->next_tick;
+    return first ? bucket->earliest : BITS_NEVER;
+}
+
+/* Of the wheel, where its buckets may know an earlier time than there is: after a move or stop
+ * of the earliest, for which the first buckets are read. */
+static TW_NOINLINE uint64_t next_in_wheel(struct calendar *calendar, bool again)
+{
+    uint64_t next = BITS_NEVER;
+    for (uint32_t levels = calendar->wheel.levels; levels != 0; levels &= levels - 1)
+        next = earlier(next, earliest_of_level(calendar, bits_lowest(levels), again));
+    return next;
+}
+
 uint64_t calendar_next_ns(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
     if (calendar->next_ns > CALENDAR_ASK_AGAIN && !wheel->wakes_more)
         return calendar->next_ns;
     bool again = calendar->next_ns == CALENDAR_ASK_AGAIN;
-    uint64_t next = next_in_ready(calendar);
-    for (uint32_t levels = wheel->levels; levels != 0; levels &= levels - 1) {
-        unsigned level = bits_lowest(levels);
-        next = earlier(next, earliest_of_level(calendar, level, again));
-        next = earlier(next, wake_for_level(calendar, level));
-    }
+    uint64_t next = again ? BITS_NEVER : earliest_of_next_tick(calendar);
+    if (next == BITS_NEVER)
+        next = next_in_wheel(calendar, again);
+    next = earlier(next, next_in_ready(calendar));
+    for (uint32_t levels = wheel->levels & wheel->waking_levels; levels != 0; levels &= levels - 1)
+        next = earlier(next, wake_for_level(calendar, bits_lowest(levels)));
     wheel->wakes_more = false;
     if (!calendar->running) /* what a callback sees is over with the run */
         calendar->next_ns = next;

@@ -505,11 +505,13 @@ TW_INLINE tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigne
                                               uint64_t last_ns, uint64_t now_ns)
 {
     struct bucket *bucket = &calendar->wheel.slots[slot];
+    if (now_ns < bucket->earliest)
+        return NULL;
     tw_bare_timer **cell = bucket->end - bucket->count, *first = *cell;
     unsigned active = calendar_active_state(calendar, slot);
-    uint64_t next_ns = BITS_NEVER; /* when the first of the others is due */
     if (!calendar_is_due_by(cell, active, last_ns))
         return NULL;
+    uint64_t next_ns = BITS_NEVER; /* when the first of the others is due */
     while (++cell < bucket->end) {
         if (!calendar_is_due_by(cell, active, last_ns))
             return NULL;
@@ -557,6 +559,10 @@ TW_INLINE tw_bare_timer *calendar_take_unsorted(struct calendar *calendar, uint6
     return timer;
 }
 
+/* calendar_next_due where calendar_take_unsorted gave nothing: the tick has to be opened, or the
+ * run is over. */
+tw_bare_timer *calendar_next_opened(struct calendar *calendar, uint64_t now_ns);
+
 /* calendar_next_due in an unbounded run that began at now_ns, in tick `last`; for the
  * commonest cases, a few timers in the next tick, another of the one run there is, and
  * nothing more, inline. */
@@ -575,7 +581,7 @@ TW_INLINE tw_bare_timer *calendar_next_due_of_many(struct calendar *calendar, ui
             return NULL;
         }
         tw_bare_timer *timer = calendar_take_unsorted(calendar, tick, now_ns);
-        return timer ? timer : calendar_next_due(calendar, now_ns);
+        return timer ? timer : calendar_next_opened(calendar, now_ns);
     }
     struct queue *queue = &calendar->ready.runs[0].queue;
     if (calendar->ready.count != 1)

@@ -44,6 +44,13 @@ void wheel_mark_upper(struct wheel *wheel, unsigned slot)
     expect_cascade(wheel, level, wheel_number(wheel, slot));
 }
 
+void wheel_note_large(struct wheel *wheel, unsigned slot)
+{
+    wheel->waking_levels |= 1u << wheel_level(slot);
+    if (wheel->slots[slot].count > TW_WAKE_CELLS)
+        wheel->wakes_more = true;
+}
+
 bool wheel_insert_with_new_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
                                  tw_bare_timer *timer, uint64_t deadline)
 {

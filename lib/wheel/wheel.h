@@ -76,6 +76,9 @@
 #define TW_WAKE_CELLS 4096
 #endif
 
+/* A slot that gets another chunk when it has so many cells may come to have more than those. */
+#define WHEEL_MAY_WAKE (TW_WAKE_CELLS > CHUNK_ROOM ? TW_WAKE_CELLS - CHUNK_ROOM : 0)
+
 struct wheel_cascade {
     uint64_t since;   /* the tick at which the last share was taken */
     uint64_t due;     /* the tick at which to look again: WHEEL_NEVER if the level is empty */
@@ -86,6 +89,8 @@ struct wheel {
     uint64_t next_tick;                               /* no slot of level 0 is occupied before it */
     uint64_t cascade_due;                             /* no cascade is due before this tick */
     bool wakes_more;                                  /* a slot has grown that wheel_wake_for looks at */
+    uint32_t waking_levels;                           /* a bit for each level that may have a slot that
+                                                         wheel_wake_for looks at */
     uint32_t levels;                                  /* a bit for each level that may have cells, and
                                                          for level 0 */
     uint64_t occupied[TW_LEVELS][WHEEL_WORDS];        /* which slots have cells */
@@ -204,6 +209,9 @@ TW_INLINE void wheel_mark_occupied(struct wheel *wheel, unsigned slot)
         wheel->next_tick = tick;
 }
 
+/* A slot has so many cells that a sleeping loop may be woken for it. */
+void wheel_note_large(struct wheel *wheel, unsigned slot);
+
 /* wheel_insert where the slot has no chunk with room; where no free one is at hand, either;
  * and, with the second for that, inline. */
 bool wheel_insert_with_chunk(struct wheel *wheel, struct chunk_pool *pool, unsigned slot,
@@ -229,8 +237,8 @@ TW_INLINE bool wheel_push_chunk(struct wheel *wheel, struct chunk_pool *pool, un
     }
     if (deadline < bucket->earliest)
         bucket->earliest = deadline;
-    if (bucket->count > TW_WAKE_CELLS)
-        wheel->wakes_more = true;
+    if (TW_UNLIKELY(bucket->count > WHEEL_MAY_WAKE))
+        wheel_note_large(wheel, slot);
     return true;
 }
 
@@ -332,6 +340,7 @@ TW_INLINE void wheel_level_is_empty(struct wheel *wheel, unsigned level)
     }
     wheel->cascades[level].due = WHEEL_NEVER;
     wheel->levels &= ~(1u << level);
+    wheel->waking_levels &= ~(1u << level);
 }
 
 /* With the cursor where it now is: how many cells this level's next slot must
