@@ -220,6 +220,16 @@ Test(check, W5_level_taken_for_an_empty_one)
     EXPECT("W5");
 }
 
+Test(check, W5_slot_of_very_many_that_nobody_wakes_up_for)
+{
+    begin();
+    for (unsigned i = 0; i <= TW_WAKE_CELLS; i++)
+        tw_call_at_ns(loop, now + (UINT64_C(1) << 45), nothing, NULL);
+    cr_assert_null(tw_check(loop));
+    calendar->wheel.waking_levels = 0;
+    EXPECT("W5");
+}
+
 Test(check, C1_deadline_before_the_visit_of_its_slot)
 {
     begin();
