@@ -160,10 +160,8 @@ static uint64_t latest(void)
 /* What a relative start counts from. */
 static uint64_t counted_from(void)
 {
-#ifdef FUZZ_CACHED_NOW
     if (m.options.cached_now)
         return m.highest;
-#endif
     return latest();
 }
 
@@ -276,9 +274,7 @@ static void start_timer(struct entry *entry, uint64_t deadline, bool later)
     if (result != 0) {
         MUST(!was_pending);
         MUST(!tw_timer_active(timer));
-#ifdef FUZZ_SECOND_PART
         MUST(!entry->own || errno != ENOMEM);
-#endif
         check_refusal(refused);
         return;
     }
@@ -428,7 +424,6 @@ static void set_interval(struct entry *entry, uint64_t interval)
         entry->interval = interval;
 }
 
-#ifdef FUZZ_BETWEEN
 /* Somewhere in a window; an active timer that is in it already is left alone. */
 static void start_between(struct entry *entry, uint64_t earliest, uint64_t latest_ns)
 {
@@ -467,7 +462,6 @@ static void start_between(struct entry *entry, uint64_t earliest, uint64_t lates
         enter(entry, false, deadline);
     }
 }
-#endif
 
 static void check_stale(struct entry *entry)
 {
@@ -544,14 +538,10 @@ static uint64_t check_next(void)
         MUST(next == UINT64_MAX);
     else if (earliest != UINT64_MAX)
         MUST(next <= input_add(earliest, m.options.slack_ns));
-#ifdef FUZZ_EARLIEST
     if (!ledger_has_soon(&m.ledger) && m.posts_waiting == 0)
         MUST(tw_earliest_ns(m.loop) == earliest);
-#endif
-#ifdef FUZZ_SECOND_PART
     if (earliest <= m.highest)
         MUST(next <= m.highest); /* whatever the slack */
-#endif
     return next;
 }
 
@@ -611,7 +601,6 @@ static void check(void)
     check_references();
 }
 
-#ifdef FUZZ_FOREACH
 static struct {
     size_t visits, most;
     uint8_t seen[ENTRIES];
@@ -649,9 +638,7 @@ static void look_at_each(void)
     MUST(tw_foreach(m.loop, visit, &visited) == expected);
     MUST(visited.visits == expected);
 }
-#endif
 
-#ifdef FUZZ_TRIM
 static void trim(void)
 {
     size_t before = m.supply.bytes, freed = tw_trim(m.loop);
@@ -662,7 +649,6 @@ static void trim(void)
     if (m.ledger.count == 0 && !m.frame && !tw_recording(m.loop))
         MUST(m.supply.bytes < (size_t)1 << 20);
 }
-#endif
 
 /* ---------------------------------------------------------------------- memory */
 
@@ -876,9 +862,7 @@ enum how { RUN, ADVANCE, RUN_MAX, RUN_FOR };
 static void run_once(enum how how, uint64_t limit, bool again)
 {
     bool nested = m.frame != NULL;
-#ifdef FUZZ_NESTED
     nested &= !m.options.nested;
-#endif
     if (nested || m.cancelling) {
         errno = 0;
         MUST(tw_run(m.loop) == 0 && errno == EBUSY);
@@ -905,12 +889,8 @@ static void run_once(enum how how, uint64_t limit, bool again)
         calls = tw_run_max(m.loop, (size_t)limit);
         break;
     case RUN_FOR:
-#ifdef FUZZ_RUN_FOR
         frame.ends = input_add(m.highest, limit);
         calls = tw_run_for_ns(m.loop, limit);
-#else
-        calls = tw_run(m.loop);
-#endif
         break;
     }
     end_frame(&frame, calls);
@@ -1204,7 +1184,6 @@ static void step(void)
         MUST(reading == m.highest);
         break;
     }
-#ifdef FUZZ_BETWEEN
     case 29: {
         entry = any_entry();
         entry->steps = any_steps();
@@ -1212,17 +1191,12 @@ static void step(void)
         start_between(entry, earliest, width == 1 ? earliest - 1 : input_add(earliest, width));
         break;
     }
-#endif
-#ifdef FUZZ_TRIM
     case 30:
         trim();
         break;
-#endif
-#ifdef FUZZ_FOREACH
     case 31:
         look_at_each();
         break;
-#endif
     default:
         break;
     }
@@ -1253,6 +1227,7 @@ static uint64_t first_reading(unsigned byte)
     }
 }
 
+/* Another option takes the upper bit of the tick's byte: no input of the corpus has it. */
 static bool begin(void)
 {
     static tw_allocator allocator;
@@ -1271,13 +1246,9 @@ static bool begin(void)
         .missed = flags & 8 ? TW_MISSED_CATCH_UP : TW_MISSED_SKIP,
         .on_drop = on_drop,
         .hook_arg = &m,
+        .nested = flags & 64,
+        .cached_now = flags & 128,
     };
-#ifdef FUZZ_NESTED
-    m.options.nested = flags & 64;
-#endif
-#ifdef FUZZ_CACHED_NOW
-    m.options.cached_now = flags & 128;
-#endif
     if (flags & 16)
         any_failures();
     m.check_often = flags & 32;
