@@ -31,8 +31,6 @@ Test(options, defaults_make_a_working_loop)
     tw_loop_free(the_loop);
 }
 
-/* A caller compiled against an older header: the struct ends after any field.
- * What lies behind is not the library's to read. */
 Test(options, initialiser_is_the_defaults)
 {
     static const tw_options initial = TW_OPTIONS_INIT;
@@ -49,28 +47,22 @@ Test(options, initialiser_is_the_defaults)
     }
 }
 
+/* A caller compiled against an older header: the struct may end after any word. What lies
+ * behind is not the library's to read. */
 Test(options, shorter_struct_takes_what_it_lacks_as_zero)
 {
     tw_options options;
-    const size_t ends[] = {
-        offsetof(tw_options, slack_ns), offsetof(tw_options, reserve),
-        offsetof(tw_options, max_pending),
-        offsetof(tw_options, clock), offsetof(tw_options, clock_arg),
-        offsetof(tw_options, allocator), offsetof(tw_options, missed),
-        offsetof(tw_options, slow_callback_ns), offsetof(tw_options, on_slow),
-        offsetof(tw_options, on_drop), offsetof(tw_options, hook_arg),
-        offsetof(tw_options, clock_id),
-    };
 
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+    for (size_t size = offsetof(tw_options, slack_ns); size <= sizeof(options);
+         size += sizeof(size_t)) {
         tw_options full = test_options();
-        tw_options *shorter = malloc(ends[i]);      /* a sanitizer sees a read beyond it */
+        tw_options *shorter = malloc(size);     /* a sanitizer sees a read beyond it */
 
         forget_fired();
-        full.size = ends[i];
-        memcpy(shorter, &full, ends[i]);
+        full.size = size;
+        memcpy(shorter, &full, size);
         the_loop = tw_loop_new(shorter);
-        cr_assert_not_null(the_loop, "size %zu, errno %d", ends[i], errno);
+        cr_assert_not_null(the_loop, "size %zu, errno %d", size, errno);
         free(shorter);
         tw_call_soon(the_loop, record, ID(1));
         cr_assert_eq(tw_run(the_loop), 1);

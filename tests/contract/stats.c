@@ -309,28 +309,22 @@ Test(stats, lateness_counts_timers_of_both_levels_and_periodic_ones_but_not_soon
 
 /* --------------------------------------------------------------- tw_stats_get */
 
+/* Of an older header's caller: it may end after any word. */
 Test(stats, shorter_struct_is_filled_as_far_as_it_goes)
 {
-    const size_t sizes[] = {
-        offsetof(tw_stats, pending), offsetof(tw_stats, bytes), offsetof(tw_stats, started),
-        offsetof(tw_stats, moved), offsetof(tw_stats, late), offsetof(tw_stats, late[10]),
-        offsetof(tw_stats, relocated), offsetof(tw_stats, visited),
-        offsetof(tw_stats, wakeups), offsetof(tw_stats, alarms),
-    };
-
     the_loop = loop_new();
     tw_call_at_ns(the_loop, 0, record, ID(1));
     tw_run(the_loop);
     tw_call_soon(the_loop, record, ID(2));
     tw_stats full = stats_of(the_loop);
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        tw_stats *shorter = malloc(sizes[i]);       /* a sanitizer sees a write beyond it */
+    for (size_t size = sizeof(size_t); size <= sizeof(full); size += sizeof(size_t)) {
+        tw_stats *shorter = malloc(size);       /* a sanitizer sees a write beyond it */
 
-        memset(shorter, 0xcc, sizes[i]);
-        memcpy(shorter, &sizes[i], sizeof(size_t));
+        memset(shorter, 0xcc, size);
+        memcpy(shorter, &size, sizeof(size_t));
         tw_stats_get(the_loop, shorter);
         cr_assert_eq(memcmp((char *)shorter + sizeof(size_t), (char *)&full + sizeof(size_t),
-                            sizes[i] - sizeof(size_t)), 0, "size %zu", sizes[i]);
+                            size - sizeof(size_t)), 0, "size %zu", size);
         free(shorter);
     }
     loop_free(the_loop);
