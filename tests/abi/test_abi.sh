@@ -74,6 +74,13 @@ step_growth_is_allowed() {
     compare || { cat "$here/said"; fail "a field at the end of tw_stats breaks nothing"; }
 }
 
+step_padding_is_no_place() {
+    recorded
+    change '/^    bool cached_now;/,/\*\//s/\*\//&\n    bool later_;/' include/tickwheel.h
+    ! compare || fail "a field in the padding behind the last bool is found"
+    grep "tw_options.later_ " "$here/said" || fail "it is named"
+}
+
 step_soname_announces() {
     recorded
     change 's/^#define TW_VERSION_MINOR .*/#define TW_VERSION_MINOR 999/' include/tickwheel.h
