@@ -74,6 +74,36 @@ static void text_has_a_line_for_each_lateness_seen(const tw_stats *loops)
     free(text);
 }
 
+/* Each word of tw_stats gets a number of its own, which must be in the text; but the size,
+ * and lateness, which has lines of its own. */
+static void text_has_every_counter(void)
+{
+    tw_stats stats;
+    char *text = NULL, number[32];
+    size_t size;
+    uint64_t words[sizeof stats / sizeof(uint64_t)];
+    const size_t count = sizeof words / sizeof words[0];
+    const size_t first_late = offsetof(tw_stats, late) / sizeof(uint64_t);
+
+    if (sizeof(size_t) != sizeof(uint64_t))
+        return; /* two to a word */
+    for (size_t i = 0; i < count; i++)
+        words[i] = 1000000 + i;
+    memcpy(&stats, words, sizeof stats);
+    FILE *out = open_memstream(&text, &size);
+    stats_text(out, &stats);
+    fclose(out);
+    for (size_t i = 1; i < count; i++) {
+        snprintf(number, sizeof number, " %zu ", (size_t)words[i]);
+        if ((i < first_late || i >= first_late + 64) && !strstr(text, number)) {
+            printf("the field at byte %zu of tw_stats has no line in stats_text.c\n",
+                   i * sizeof(uint64_t));
+            failures++;
+        }
+    }
+    free(text);
+}
+
 int main(void)
 {
     static tw_stats loops[2];
@@ -86,5 +116,6 @@ int main(void)
     loops[1].moved_max = 9;
     prometheus_has_every_loop_in_each_family(loops);
     text_has_a_line_for_each_lateness_seen(loops);
+    text_has_every_counter();
     return failures == 0 ? 0 : 1;
 }
