@@ -53,11 +53,10 @@ static tw_handle finish_call(tw_loop *loop, struct node *node, tw_context *conte
                              enum trace_op op)
 {
     node->context = context ? context : loop->context;
-    tw_handle handle = pool_handle(node);
     context_retain(loop, node->context);
     record_event(loop, op, &node->timer.bare_);
     TW_ASSERT_SOUND(loop);
-    return handle;
+    return pool_handle(node);
 }
 
 /* Gives the call a place, or moves the one that a cancelled call's node still has. false:
