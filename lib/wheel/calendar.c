@@ -495,9 +495,9 @@ static void sort_batch(struct calendar *calendar, unsigned slot, uint64_t last_n
         chunk_give_all(&calendar->cells, chunks);
         return;
     }
-    sort_entries(ready->scratch, n, ready->scratch + room);
+    bool rising = sort_entries(ready->scratch, n, ready->scratch + room);
     if (join)
-        ready_join_sorted(ready, &calendar->cells, ready->scratch, n, chunks);
+        ready_join_sorted(ready, &calendar->cells, ready->scratch, n, chunks, rising);
     else
         ready_add_sorted(ready, &calendar->cells, ready->scratch, n, chunks);
 }

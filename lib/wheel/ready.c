@@ -253,34 +253,39 @@ void ready_add_slowly(struct ready *ready, struct chunk_pool *pool, struct ready
         sift_up(ready, ready->count++, run);
 }
 
-/* Writes the entries into the chunks, from the first cell on; gives the rest back. */
+/* Writes the entries into the chunks, the first of them into this cell of the first chunk, which
+ * leaves room enough; gives the rest back. */
 static struct ready_run fill(const struct ready *ready, struct chunk_pool *pool,
-                             const struct sort_entry *entries, size_t n, struct chunk *chunks)
+                             const struct sort_entry *entries, size_t n, struct chunk *chunks,
+                             size_t first)
 {
     struct ready_run run = {.deadline = entries->deadline, .sequence = entries->sequence};
+    struct chunk *rest = chunks->link;
+    queue_extend(&run.queue, chunks);
+    run.queue.head = run.queue.tail = chunks->cells + first;
     for (size_t i = 0; i < n; i++) {
         if (chunk_ends_at(run.queue.tail)) {
-            struct chunk *next = chunks->link;
-            queue_extend(&run.queue, chunks);
-            chunks = next;
+            struct chunk *next = rest->link;
+            queue_extend(&run.queue, rest);
+            rest = next;
         }
         timer_set_slot(entries[i].timer, ready->run_slot);
         queue_push_hot(&run.queue, entries[i].timer);
     }
-    chunk_give_all(pool, chunks);
+    chunk_give_all(pool, rest);
     return run;
 }
 
 void ready_add_sorted(struct ready *ready, struct chunk_pool *pool,
                       const struct sort_entry *entries, size_t n, struct chunk *chunks)
 {
-    ready_add_slowly(ready, pool, fill(ready, pool, entries, n, chunks));
+    ready_add_slowly(ready, pool, fill(ready, pool, entries, n, chunks, 0));
 }
 
 /* ---------------------------------------------------------------------- bursts */
 
-/* Links two queues, of which the first ends with its chunk and the second begins
- * with its. */
+/* Links two queues, of which the first ends with its last chunk and the second begins with its
+ * first. */
 static struct queue joined_queue(struct queue first, struct queue second)
 {
     chunk_of(first.tail - 1)->link = chunk_of(second.head);
@@ -288,18 +293,23 @@ static struct queue joined_queue(struct queue first, struct queue second)
 }
 
 void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
-                       const struct sort_entry *entries, size_t n, struct chunk *chunks)
+                       const struct sort_entry *entries, size_t n, struct chunk *chunks,
+                       bool rising)
 {
-    struct ready_run *joined = &ready->joined, run = fill(ready, pool, entries, n, chunks);
+    /* It ends with a chunk if what follows is to be joined to its end, else it begins with one. */
+    size_t over = n % CHUNK_ROOM, first_cell = rising && over > 0 ? CHUNK_ROOM - over : 0;
+    struct ready_run *joined = &ready->joined;
+    struct ready_run run = fill(ready, pool, entries, n, chunks, first_cell);
     const struct sort_entry *last = &entries[n - 1];
     if (joined->queue.count > 0 && chunk_ends_at(joined->queue.tail) &&
-        sort_before(&ready->last, entries)) {
+        chunk_begins_at(run.queue.head) && sort_before(&ready->last, entries)) {
         joined->queue = joined_queue(joined->queue, run.queue);
         ready->last = *last;
         return;
     }
     struct sort_entry first = {joined->deadline, joined->sequence, NULL};
-    if (joined->queue.count > 0 && chunk_ends_at(run.queue.tail) && sort_before(last, &first)) {
+    if (joined->queue.count > 0 && chunk_ends_at(run.queue.tail) &&
+        chunk_begins_at(joined->queue.head) && sort_before(last, &first)) {
         joined->queue = joined_queue(run.queue, joined->queue);
         joined->deadline = run.deadline;
         joined->sequence = run.sequence;

@@ -97,9 +97,10 @@ void ready_add_sorted(struct ready *ready, struct chunk_pool *pool,
                       const struct sort_entry *entries, size_t n, struct chunk *chunks);
 
 /* The same for a batch of a burst: joins it to the one before if their order allows
- * it. ready_join_end when the burst is over. */
+ * it. rising: the next batch is probably a later one. ready_join_end when the burst is over. */
 void ready_join_sorted(struct ready *ready, struct chunk_pool *pool,
-                       const struct sort_entry *entries, size_t n, struct chunk *chunks);
+                       const struct sort_entry *entries, size_t n, struct chunk *chunks,
+                       bool rising);
 void ready_join_end(struct ready *ready, struct chunk_pool *pool);
 
 /* The run at the top has another first timer, or none: finds its place. Where many cells

@@ -128,18 +128,17 @@ static void merge_sort(struct sort_entry *entries, size_t n, struct sort_entry *
         merge(entries, middle, n, spare);
 }
 
-void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
+bool sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare)
 {
     TW_ASSERT(n <= SORT_MOST);
-    if (n <= SORT_BY_INSERTION) {
-        insertion_sort(entries, n);
-        return;
-    }
     struct range range = range_of(entries, n);
     if (range.in_order)
-        return;
-    if (range.opposite)
+        return true;
+    if (n <= SORT_BY_INSERTION)
+        insertion_sort(entries, n);
+    else if (range.opposite)
         reverse(entries, n);
     else if (!bucket_sort(entries, n, spare, &range))
         merge_sort(entries, n, spare);
+    return false;
 }

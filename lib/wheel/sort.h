@@ -24,10 +24,10 @@ TW_INLINE bool sort_before(const struct sort_entry *a, const struct sort_entry *
     return timer_scheduled_before(a->sequence, b->sequence);
 }
 
-/* Sorts n entries. spare: room for as many more.
+/* Sorts n entries. spare: room for as many more. Returns whether they were in order already.
  * Cost: O(n log n); O(n) if they are in order already, or in the opposite one, as
  * a burst of timers with one deadline nearly always is, or if their deadlines are
  * spread evenly, as those of a tick nearly always are. */
-void sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare);
+bool sort_entries(struct sort_entry *entries, size_t n, struct sort_entry *spare);
 
 #endif

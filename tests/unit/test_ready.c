@@ -283,30 +283,51 @@ Test(ready, draining_gives_back_a_chunk_for_each_that_the_timers_would_fill)
     end();
 }
 
-/* Joins a burst with one deadline in batches, timer 0 first or last. */
-static void join_burst(bool upwards)
+/* Joins a burst with one deadline in batches, timer 0 first or last. The first batch lacks so
+ * many timers of being full. */
+static void join_burst(bool upwards, size_t lacking)
 {
     enum { BATCH = READY_BATCH / CHUNK_ROOM * CHUNK_ROOM, BATCHES = BURST / BATCH };
     for (size_t i = 0; i < BATCHES; i++) {
-        size_t which = upwards ? i : BATCHES - 1 - i;
-        struct sort_entry *entries = entries_of(which * BATCH, BATCH);
-        ready_join_sorted(&ready, &pool, entries, BATCH, chunks_for_timers(BATCH));
+        size_t which = upwards ? i : BATCHES - 1 - i, n = i == 0 ? BATCH - lacking : BATCH;
+        struct sort_entry *entries = entries_of(which * BATCH, n);
+        ready_join_sorted(&ready, &pool, entries, n, chunks_for_timers(n), upwards);
         free(entries);
     }
     ready_join_end(&ready, &pool);
     walk();
     cr_assert_eq(ready.count, 1u);
-    cr_assert_eq(pop_all(), (size_t)BATCHES * BATCH);
+    cr_assert_eq(pop_all(), (size_t)BATCHES * BATCH - lacking);
 }
 
 Test(ready, batches_of_a_burst_in_order_become_one_run)
 {
     for (int upwards = 0; upwards < 2; upwards++) {
-        begin_with(BURST);
-        join_burst(upwards);
-        end();
-        free(timers);
+        for (size_t lacking = 0; lacking < 2; lacking++) {
+            begin_with(BURST);
+            join_burst(upwards, lacking);
+            end();
+            free(timers);
+        }
     }
+}
+
+/* The first batch rises, and ends with a chunk; but what comes next belongs before it. */
+Test(ready, batch_that_begins_within_a_chunk_is_joined_to_none)
+{
+    begin_with(BURST);
+    size_t full = READY_BATCH / CHUNK_ROOM * CHUNK_ROOM;
+    for (size_t i = 0; i < 2; i++) {
+        size_t from = i == 0 ? full : 0, n = i == 0 ? full - 1 : full;
+        struct sort_entry *entries = entries_of(from, n);
+        ready_join_sorted(&ready, &pool, entries, n, chunks_for_timers(n), i == 0);
+        free(entries);
+    }
+    ready_join_end(&ready, &pool);
+    walk();
+    cr_assert_eq(ready.count, 2u);
+    cr_assert_eq(pop_all(), 2 * full - 1);
+    end();
 }
 
 Test(ready, batches_that_do_not_fit_become_runs_of_their_own)
@@ -317,7 +338,7 @@ Test(ready, batches_that_do_not_fit_become_runs_of_their_own)
         timers[i].deadline_ = chance_below(&chance, 1000);
     for (size_t from = 0; from < BURST; from += READY_BATCH) {
         struct sort_entry *entries = entries_of(from, READY_BATCH);
-        ready_join_sorted(&ready, &pool, entries, READY_BATCH, chunks_for_timers(READY_BATCH));
+        ready_join_sorted(&ready, &pool, entries, READY_BATCH, chunks_for_timers(READY_BATCH), false);
         free(entries);
     }
     ready_join_end(&ready, &pool);
@@ -331,7 +352,7 @@ Test(ready, burst_whose_timers_were_all_removed_makes_no_run)
 {
     begin();
     struct sort_entry *entries = entries_of(0, 10);
-    ready_join_sorted(&ready, &pool, entries, 10, chunks_for_timers(10));
+    ready_join_sorted(&ready, &pool, entries, 10, chunks_for_timers(10), false);
     free(entries);
     for (size_t i = 0; i < 10; i++)
         queue_remove(&timers[i]);
