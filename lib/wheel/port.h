@@ -20,6 +20,10 @@
 /* Asks for the cache line at p, soon to be written. A hint: p may be anything. */
 #define TW_PREFETCH(p) __builtin_prefetch((p), 1, 3)
 
+/* In a function that does nothing else: gcc takes that for one without effect, and leaves out its
+ * calls where it sees both, as it does in the single file. */
+#define TW_KEEP_CALLS() __asm__ volatile("")
+
 /* Inlined where the compiler's own estimate says no, but the caller is hot. Where branches
  * are counted (tests/coverage) one function is to be one, not as many as its callers. */
 #ifdef TW_COVERAGE

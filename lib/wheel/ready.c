@@ -331,6 +331,7 @@ void ready_join_end(struct ready *ready, struct chunk_pool *pool)
 
 void ready_prefetch(const struct ready *ready, const struct queue *run)
 {
+    TW_KEEP_CALLS();
     const struct chunk *chunk = chunk_of(run->head), *next = chunk->link;
     for (unsigned i = 0; i < CHUNK_ROOM; i++) {
         if (chunk->cells[i] && !ready->bare)

@@ -159,6 +159,7 @@ void wheel_plan_cascade(struct wheel *wheel, unsigned level)
 
 void wheel_prefetch_next(const struct wheel *wheel, unsigned level)
 {
+    TW_KEEP_CALLS();
     uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
     const struct bucket *bucket = &wheel->slots[wheel_slot_at(level, number)];
     tw_bare_timer **cell = bucket_top(bucket);

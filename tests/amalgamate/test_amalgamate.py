@@ -51,6 +51,20 @@ class Amalgamation(unittest.TestCase):
         return set(re.findall(r"^TW_API[^;(]*?(\w+)\(", (TOP / "include/tickwheel.h").read_text(),
                               re.MULTILINE))
 
+    def test_calls_that_only_ask_for_cache_lines_are_kept(self):
+        """gcc leaves them out where it sees both ends, and takes them to be without effect."""
+        asking = {name for file in (TOP / "lib").glob("*/*.c")
+                  for name in re.findall(r"^void (\w*prefetch\w*)\(", file.read_text(), re.MULTILINE)}
+        self.assertEqual(asking, {"ready_prefetch", "wheel_prefetch_next"})
+        for compiler in COMPILERS:
+            for level in ("-O2", "-O3"):
+                with self.subTest(compiler=compiler, level=level):
+                    # What is not inlined has a symbol, if it is called.
+                    compiled = self.compile(compiler, level, "-fno-inline")
+                    kept = {name.removeprefix("tw_in_").split(".")[0]
+                            for name in self.symbols(compiled, "t")}
+                    self.assertEqual(asking - kept, set())
+
     def test_compiles_without_a_warning(self):
         for compiler in COMPILERS:
             for flags in [["-O2"], [NO_RUNNER], [STATIC], ["-O2", STATIC, NO_RUNNER],
