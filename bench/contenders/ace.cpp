@@ -67,29 +67,23 @@ ACE_Time_Value time_of(uint64_t ns)
 template <class Queue> struct Ace : bench::Defaults {
     struct Node {
         long id;
-        void *arg;
     };
-    /* The argument is there for start alone: a server has it at hand. */
-    template <class> static constexpr size_t bytes_of()
-    {
-        return sizeof(long);
-    }
 
     template <class... Arguments> explicit Ace(Arguments... arguments) : queue_(arguments...)
     {
     }
-    void init(Node &node, void *arg)
+    void init(Node &node, void *)
     {
-        node = Node{0, arg};
+        node = Node{0};
     }
-    void start(Node &node, uint64_t due_ns)
+    void start(Node &node, uint64_t due_ns, void *arg)
     {
-        node.id = queue_.schedule(nullptr, node.arg, time_of(due_ns));
+        node.id = queue_.schedule(nullptr, arg, time_of(due_ns));
     }
-    void rearm(Node &node, uint64_t due_ns)
+    void rearm(Node &node, uint64_t due_ns, void *arg)
     {
         stop(node);
-        start(node, due_ns);
+        start(node, due_ns, arg);
     }
     void stop(Node &node)
     {

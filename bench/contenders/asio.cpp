@@ -18,33 +18,31 @@ namespace asio = boost::asio;
 template <bench::Fire *fire> struct Asio : bench::Defaults {
     struct Node {
         std::optional<asio::steady_timer> timer; /* it has no state without a context */
-        void *arg;
     };
 
     explicit Asio(const bench::Plan &) : context_(1)
     {
     }
-    void init(Node &node, void *arg)
+    void init(Node &node, void *)
     {
         node.timer.emplace(context_);
-        node.arg = arg;
     }
     void finish(Node &node)
     {
         node.timer.reset();
     }
     /* Setting the expiry cancels a wait that is pending. */
-    void start(Node &node, uint64_t due_ns)
+    void start(Node &node, uint64_t due_ns, void *arg)
     {
         node.timer->expires_at(asio::steady_timer::time_point(std::chrono::nanoseconds(due_ns)));
-        node.timer->async_wait([arg = node.arg](const boost::system::error_code &error) {
+        node.timer->async_wait([arg](const boost::system::error_code &error) {
             if (!error)
                 fire(arg);
         });
     }
-    void rearm(Node &node, uint64_t due_ns)
+    void rearm(Node &node, uint64_t due_ns, void *arg)
     {
-        start(node, due_ns);
+        start(node, due_ns, arg);
     }
     void stop(Node &node)
     {

@@ -17,24 +17,18 @@ using Tree = std::multimap<uint64_t, Entry>;
 template <bench::Fire *fire> struct Multimap : bench::Defaults {
     struct Node {
         Tree::iterator place;
-        void *arg;
     };
 
     explicit Multimap(const bench::Plan &)
     {
     }
-    /* The argument is there for start alone: a server has it at hand. */
-    template <class> static constexpr size_t bytes_of()
+    void init(Node &node, void *)
     {
-        return sizeof(Tree::iterator);
+        node = Node{};
     }
-    void init(Node &node, void *arg)
+    void start(Node &node, uint64_t due_ns, void *arg)
     {
-        node.arg = arg;
-    }
-    void start(Node &node, uint64_t due_ns)
-    {
-        node.place = tree_.emplace(due_ns, Entry{fire, node.arg});
+        node.place = tree_.emplace(due_ns, Entry{fire, arg});
     }
     void stop(Node &node)
     {

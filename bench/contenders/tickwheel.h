@@ -70,27 +70,20 @@ struct TickwheelLoop : Defaults {
 template <Fire *fire> struct TickwheelHandles : TickwheelLoop {
     struct Node {
         tw_handle handle;
-        void *arg;
     };
-
-    /* The argument is there for start alone: a server has it at hand. */
-    template <class> static constexpr size_t bytes_of()
-    {
-        return sizeof(tw_handle);
-    }
 
     explicit TickwheelHandles(const Plan &plan, tw_loop *(*make)(const tw_options *) = tw_loop_new)
         : TickwheelLoop(read_virtual_clock, make)
     {
         must(tw_reserve_calls(loop, plan.timers) == 0, "tw_reserve_calls");
     }
-    void init(Node &node, void *arg)
+    void init(Node &node, void *)
     {
-        node = Node{0, arg};
+        node = Node{0};
     }
-    void start(Node &node, uint64_t due_ns)
+    void start(Node &node, uint64_t due_ns, void *arg)
     {
-        node.handle = tw_call_at_ns(loop, due_ns, fire, node.arg);
+        node.handle = tw_call_at_ns(loop, due_ns, fire, arg);
     }
     void rearm(Node &node, uint64_t due_ns)
     {

@@ -66,6 +66,30 @@ struct discards<Timers, std::void_t<decltype(std::declval<Timers &>().discard(
                             std::declval<typename Timers::Node &>()))>> : std::true_type {
 };
 
+/* Starts or moves a timer, with its argument where the contender asks for it. */
+template <class Timers, class Node>
+auto start_timer(Timers &timers, Node &node, uint64_t due_ns, void *arg, int)
+    -> decltype(timers.start(node, due_ns, arg))
+{
+    timers.start(node, due_ns, arg);
+}
+template <class Timers, class Node>
+void start_timer(Timers &timers, Node &node, uint64_t due_ns, void *, long)
+{
+    timers.start(node, due_ns);
+}
+template <class Timers, class Node>
+auto rearm_timer(Timers &timers, Node &node, uint64_t due_ns, void *arg, int)
+    -> decltype(timers.rearm(node, due_ns, arg))
+{
+    timers.rearm(node, due_ns, arg);
+}
+template <class Timers, class Node>
+void rearm_timer(Timers &timers, Node &node, uint64_t due_ns, void *, long)
+{
+    timers.rearm(node, due_ns);
+}
+
 template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
 {
   public:
@@ -132,13 +156,13 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     {
         connection.due_ns[timer] = due_ns;
         connection.bytes++;
-        timers->start(node(connection, timer), due_ns);
+        start_timer(*timers, node(connection, timer), due_ns, argument(connection, timer), 0);
     }
     void rearm(Connection &connection, uint64_t due_ns, unsigned timer = 0)
     {
         connection.due_ns[timer] = due_ns;
         connection.bytes++;
-        timers->rearm(node(connection, timer), due_ns);
+        rearm_timer(*timers, node(connection, timer), due_ns, argument(connection, timer), 0);
     }
     void stop(Connection &connection, unsigned timer = 0)
     {
@@ -275,7 +299,11 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
         record->connection.world = workload_;
         record->connection.id = id;
         for (unsigned timer = 0; timer < TIMERS_PER_RECORD; timer++)
-            timers->init(record->nodes[timer], &record->connection.timer[timer]);
+            timers->init(record->nodes[timer], argument(record->connection, timer));
+    }
+    static void *argument(Connection &connection, unsigned timer)
+    {
+        return &connection.timer[timer];
     }
     Node &node(Connection &connection, unsigned timer)
     {
