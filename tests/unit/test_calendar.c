@@ -360,6 +360,29 @@ Test(calendar, timer_that_spills_in_a_run_is_left_to_the_next)
     tw_loop_free(loop);
 }
 
+/* A cascade finds one chunk, which it has emptied itself: the next timer lies in the wheel
+ * then, and is due after the run, the others have no cell, and are due in it. */
+Test(calendar, timers_that_spill_in_a_cascade_are_given_out_in_that_run)
+{
+    begin();
+    uint64_t slot_ns = (now / SLOT_NS(1) + 4) * SLOT_NS(1);
+    tw_timer *timers = timers_started(CHUNK_ROOM - 1, slot_ns);
+    tw_timer *later = timers_started(1, slot_ns + SLOT_NS(1) - TICK);
+    tw_timer *first = timers_started(1, slot_ns + TICK);
+    start(&timers[0], slot_ns + 2 * TICK);
+    cr_assert_eq(timer_slot(&timers[0].bare_), timer_slot(&later->bare_));
+    cr_assert_eq(timer_slot(&first->bare_), timer_slot(&later->bare_));
+    tw_run(loop); /* the next one has only the wheel to look at */
+    take_all_chunks();
+    now = slot_ns + 2 * TICK;
+    cr_assert_eq(tw_run(loop), (size_t)CHUNK_ROOM);
+    cr_assert(tw_timer_active(later));
+    check();
+    now = slot_ns + SLOT_NS(1) - TICK;
+    cr_assert_eq(tw_run(loop), 1u);
+    tw_loop_free(loop);
+}
+
 /* A run that is left out does not even take the cursor along, but only so many in a row: what is
  * started then lies no higher than it would have. */
 Test(calendar, time_is_taken_along_after_so_many_quiet_ticks)
