@@ -17,7 +17,7 @@ static int reserve(tw_loop *loop, size_t timers, size_t nodes)
     if (!loop_may_change(loop))
         return -1;
     if (calendar_reserve(&loop->calendar, timers) != 0 ||
-        pool_reserve(&loop->pool, nodes, true) != 0) {
+        pool_reserve(&loop->pool, nodes) != 0) {
         errno = ENOMEM;
         return -1;
     }

@@ -64,13 +64,10 @@ static int pool_grow_directory(struct pool *pool)
 }
 
 /* The memory of a slab; NULL: there is none. */
-static struct node *make_nodes(struct pool *pool, unsigned slab, bool touch)
+static struct node *make_nodes(struct pool *pool, unsigned slab)
 {
     size_t bytes = slab_bytes(slab);
-    struct node *nodes = memory_alloc(pool->memory, bytes, memory_slab_alignment(bytes, 64));
-    if (nodes && touch)
-        memory_touch(nodes, bytes);
-    return nodes;
+    return memory_alloc(pool->memory, bytes, memory_slab_alignment(bytes, 64));
 }
 
 /* Puts nodes that were never taken onto the list of free ones, the first on top. */
@@ -93,7 +90,7 @@ static int refill(struct pool *pool)
     unsigned slab = 0;
     while (pool->slabs[slab])
         slab++;
-    struct node *nodes = make_nodes(pool, slab, false);
+    struct node *nodes = make_nodes(pool, slab);
     if (!nodes)
         return -1;
     list_never_taken(pool, nodes, slab_begins(slab), slab_nodes(slab));
@@ -104,7 +101,7 @@ static int refill(struct pool *pool)
     return 0;
 }
 
-static int pool_add_slab(struct pool *pool, bool touch)
+static int pool_add_slab(struct pool *pool)
 {
     if (pool->missing > 0)
         return refill(pool);
@@ -113,7 +110,7 @@ static int pool_add_slab(struct pool *pool, bool touch)
         return -1;
     if (pool->slab_count == pool->directory && pool_grow_directory(pool) != 0)
         return -1;
-    struct node *slab = make_nodes(pool, pool->slab_count, touch);
+    struct node *slab = make_nodes(pool, pool->slab_count);
     if (!slab)
         return -1;
     pool->slabs[pool->slab_count++] = slab;
@@ -121,12 +118,26 @@ static int pool_add_slab(struct pool *pool, bool touch)
     return 0;
 }
 
-int pool_reserve(struct pool *pool, size_t nodes, bool touch)
+/* Puts all nodes that were never taken onto the list of free ones, the first on top. So no page
+ * fault is left for whoever takes them. */
+static void list_all_never_taken(struct pool *pool)
+{
+    for (unsigned slab = pool->slab_count; slab-- > 0;) {
+        uint32_t begins = slab_begins(slab), used = pool->used > begins ? pool->used - begins : 0;
+        if (used < slab_nodes(slab) && pool->slabs[slab])
+            list_never_taken(pool, pool->slabs[slab] + used, begins + used, slab_nodes(slab) - used);
+    }
+    pool->used = pool->room + pool->missing;
+    set_found_at_once(pool);
+}
+
+int pool_reserve(struct pool *pool, size_t nodes)
 {
     while (pool->room - pool->retired < nodes) {
-        if (pool_add_slab(pool, touch) != 0)
+        if (pool_add_slab(pool) != 0)
             return -1;
     }
+    list_all_never_taken(pool);
     return 0;
 }
 
@@ -229,7 +240,7 @@ struct node *pool_find(const struct pool *pool, tw_handle handle)
 int pool_make_free(struct pool *pool)
 {
     if (pool->used == pool->room + pool->missing) {
-        if (pool_add_slab(pool, false) != 0)
+        if (pool_add_slab(pool) != 0)
             return -1;
         if (pool->free) /* a slab was made again */
             return 0;

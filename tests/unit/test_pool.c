@@ -115,11 +115,11 @@ Test(pool, invented_handles_are_not_found)
 Test(pool, reserve_makes_no_slab_that_is_not_needed)
 {
     begin();
-    cr_assert_eq(pool_reserve(&pool, 0, true), 0);
+    cr_assert_eq(pool_reserve(&pool, 0), 0);
     cr_assert_eq(pool.room, 0u);
-    cr_assert_eq(pool_reserve(&pool, 64, true), 0);
+    cr_assert_eq(pool_reserve(&pool, 64), 0);
     cr_assert_eq(pool.room, 64u);
-    cr_assert_eq(pool_reserve(&pool, 65, true), 0);
+    cr_assert_eq(pool_reserve(&pool, 65), 0);
     cr_assert_eq(pool.room, 192u);
     end();
 }
@@ -127,7 +127,7 @@ Test(pool, reserve_makes_no_slab_that_is_not_needed)
 Test(pool, reserve_makes_room_for_so_many_at_once)
 {
     begin();
-    cr_assert_eq(pool_reserve(&pool, 1000, true), 0);
+    cr_assert_eq(pool_reserve(&pool, 1000), 0);
     size_t before = allocations;
     for (int i = 0; i < 1000; i++)
         REQUIRE(pool_take(&pool));
