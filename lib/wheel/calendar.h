@@ -364,6 +364,7 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
     calendar->budget = CALENDAR_UNBOUNDED;
     calendar->pass_ns = CALENDAR_ONLY_WHEEL; /* until something comes that is not in it */
 }
+
 /* With the cursor where it now is: until when no run has anything to do. In the next tick that is
  * until its first timer is due, or, if those have all been moved further out, until its end. */
 TW_INLINE uint64_t calendar_quiet_until(const struct calendar *calendar)
