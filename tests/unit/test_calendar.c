@@ -23,20 +23,25 @@ static void count(void *arg)
     fired++;
 }
 
-/* A loop with a tick of 2^10 ns, at tick 1000. */
+/* A loop with a tick of 2^10 ns, at tick 1000 or another. */
 #define SHIFT 10
 #define TICK (UINT64_C(1) << SHIFT)
 #define SLOT_NS(level) (TICK << wheel_shift(level))
 #define SPAN_NS (SLOT_NS(TW_LEVELS - 1) * WHEEL_SLOTS)
 
-static void begin(void)
+static void begin_at(uint64_t tick)
 {
     tw_options options = {
         .size = sizeof options, .tick_ns = TICK, .clock = read_clock, .allocator = &unit_allocator};
-    now = 1000 * TICK;
+    now = tick * TICK;
     loop = tw_loop_new(&options);
     cr_assert_not_null(loop);
     calendar = &loop->calendar;
+}
+
+static void begin(void)
+{
+    begin_at(1000);
 }
 
 static void check(void)
@@ -480,6 +485,23 @@ Test(calendar, next_wake_up_follows_every_start_move_and_stop)
 
 /* What waits in the first slots has all been parked. They are read as far as a chunk goes;
  * of the others it is believed what they once had. */
+/* Where the numbers of the slots of all levels are small, and alike. */
+Test(calendar, next_wake_up_in_the_clocks_first_slot_is_that_of_the_level_above)
+{
+    begin_at(0);
+    uint64_t slot = SLOT_NS(1);
+    tw_timer *above = timers_started(1, 2 * slot + slot / 4);
+    timers_started(1, slot - TICK);
+    now = slot - TICK;
+    cr_assert_eq(tw_run(loop), 1u);
+    tw_timer *below = timers_started(1, 3 * slot - 2 * TICK);
+    cr_assert_eq(wheel_level(timer_slot(&above->bare_)), 1u);
+    cr_assert_eq(wheel_level(timer_slot(&below->bare_)), 0u);
+    cr_assert_eq(tw_next_ns(loop), 2 * slot + slot / 4);
+    sleep_through(3);
+    tw_loop_free(loop);
+}
+
 Test(calendar, next_wake_up_reads_a_chunk_of_a_level_and_no_more)
 {
     enum { N = CHUNK_ROOM * 2 / 3 };
