@@ -655,6 +655,17 @@ Test(calendar, tick_that_is_being_opened_may_lose_all_it_has)
     tw_loop_free(loop);
 }
 
+Test(calendar, tick_that_is_being_opened_is_over_when_all_is_cancelled)
+{
+    const size_t n = 3 * CALENDAR_SHORT;
+    begin_opening(n);
+    cr_assert_eq(tw_cancel_all(loop), n);
+    cr_assert_not(calendar->opening);
+    check();
+    cr_assert_eq(tw_next_ns(loop), UINT64_MAX);
+    tw_loop_free(loop);
+}
+
 Test(calendar, loop_is_freed_while_a_tick_is_being_opened)
 {
     const size_t n = 3 * CALENDAR_SHORT;
@@ -727,6 +738,24 @@ Test(calendar, trimming_gives_back_what_pending_timers_do_not_need)
 }
 
 /* Runs that are too long to be merged, each with many more chunks than one. */
+/* Half of the soon calls are cancelled, which is not yet enough to move the others together. */
+Test(calendar, trimming_gives_back_the_cells_of_cancelled_soon_calls)
+{
+    enum { CHUNKS = 200, CALLS = CHUNKS * CHUNK_ROOM };
+    static tw_handle calls[CALLS];
+    begin();
+    for (size_t i = 0; i < CALLS; i++)
+        calls[i] = tw_call_soon(loop, count, NULL);
+    for (size_t i = 0; i < CALLS; i += 2)
+        cr_assert(tw_cancel(loop, calls[i]));
+    cr_assert_eq(calendar->soon.count, (size_t)CALLS);
+    tw_trim(loop);
+    check();
+    cr_assert_lt(calendar->cells.total, CHUNKS * 3 / 4);
+    cr_assert_eq(tw_run(loop), CALLS / 2u);
+    tw_loop_free(loop);
+}
+
 Test(calendar, trimming_takes_the_memory_for_all_runs_at_once)
 {
     enum { RUNS = READY_FEW + 4, EACH = READY_BATCH * 3 / 4 };
