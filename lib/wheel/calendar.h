@@ -432,7 +432,11 @@ TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns, uint64_
         return false;
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
+    if (calendar->next_ns <= now_ns) /* of a timer that was stopped while it was parked */
+        calendar_ask_next(calendar);
     calendar->quiet_ns = calendar_quiet_until(calendar);
+    if (calendar->next_ns > CALENDAR_ASK_AGAIN && calendar->next_ns < calendar->quiet_ns)
+        calendar->quiet_ns = calendar->next_ns; /* the run that was asked for asks again */
     return true;
 }
 
