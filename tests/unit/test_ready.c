@@ -174,22 +174,27 @@ static void add_run_of(size_t from, size_t n)
     walk();
 }
 
-/* The first of the runs is the one that the search begins with. */
-Test(ready, run_that_there_is_no_room_for_is_merged_with_the_one_as_long)
+/* One of the runs is as long as the one that comes, the others are not. */
+static void add_one_like(size_t like)
 {
     size_t from = 0;
     begin_with((READY_FEW + 1) * READY_BATCH);
     allocations_left = 0;
-    for (size_t i = 0; i < READY_FEW; i++) {
-        add_run_of(from, READY_BATCH - (i > 0));
-        from += READY_BATCH;
-    }
+    for (size_t i = 0; i < READY_FEW; i++, from += READY_BATCH)
+        add_run_of(from, READY_BATCH - (i != like));
     cr_assert_eq(ready.count, (size_t)READY_FEW);
     add_run_of(from, READY_BATCH);
     cr_assert_eq(ready.count, (size_t)READY_FEW);
-    cr_assert_eq(ready.runs[0].queue.count, 2u * READY_BATCH);
+    cr_assert_eq(ready.runs[like].queue.count, 2u * READY_BATCH, "run %zu", like);
     cr_assert_eq(pop_all(), (READY_FEW + 1) * READY_BATCH - (READY_FEW - 1));
     end();
+}
+
+Test(ready, run_that_there_is_no_room_for_is_merged_with_the_one_as_long)
+{
+    add_one_like(0); /* with which the search begins */
+    add_one_like(1);
+    add_one_like(READY_FEW - 1);
 }
 
 Test(ready, two_runs_that_are_merged_for_room_may_have_no_timer_left)
