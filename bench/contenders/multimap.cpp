@@ -34,7 +34,7 @@ template <bench::Fire *fire> struct Multimap : bench::Defaults {
     {
         tree_.erase(node.place);
     }
-    void rearm(Node &node, uint64_t due_ns)
+    void rearm(Node &node, uint64_t due_ns, void *)
     {
         auto taken = tree_.extract(node.place);
         taken.key() = due_ns;

@@ -85,7 +85,7 @@ template <Fire *fire> struct TickwheelHandles : TickwheelLoop {
     {
         node.handle = tw_call_at_ns(loop, due_ns, fire, arg);
     }
-    void rearm(Node &node, uint64_t due_ns)
+    void rearm(Node &node, uint64_t due_ns, void *)
     {
         tw_reschedule_at_ns(loop, node.handle, due_ns);
     }

@@ -14,8 +14,8 @@
  *     start(node, due_ns)     the node is idle
  *     rearm(node, due_ns)     the node is started: move it
  *     start(node, due_ns, arg), rearm(node, due_ns, arg)
- *                             the same, for who needs the argument again: a server has it at
- *                             hand, and does not read it from its record
+ *                             instead of both, for who needs the argument again: a server has it
+ *                             at hand, and does not read it from its record
  *     stop(node)              the node is started, and never fires
  *     advance(now_ns)         the clock now reads now_ns: call what is due
  *

@@ -66,29 +66,14 @@ struct discards<Timers, std::void_t<decltype(std::declval<Timers &>().discard(
                             std::declval<typename Timers::Node &>()))>> : std::true_type {
 };
 
-/* Starts or moves a timer, with its argument where the contender asks for it. */
-template <class Timers, class Node>
-auto start_timer(Timers &timers, Node &node, uint64_t due_ns, void *arg, int)
-    -> decltype(timers.start(node, due_ns, arg))
-{
-    timers.start(node, due_ns, arg);
-}
-template <class Timers, class Node>
-void start_timer(Timers &timers, Node &node, uint64_t due_ns, void *, long)
-{
-    timers.start(node, due_ns);
-}
-template <class Timers, class Node>
-auto rearm_timer(Timers &timers, Node &node, uint64_t due_ns, void *arg, int)
-    -> decltype(timers.rearm(node, due_ns, arg))
-{
-    timers.rearm(node, due_ns, arg);
-}
-template <class Timers, class Node>
-void rearm_timer(Timers &timers, Node &node, uint64_t due_ns, void *, long)
-{
-    timers.rearm(node, due_ns);
-}
+/* Whether a contender's start and rearm want the timer's argument, too. */
+template <class Timers, class = void> struct takes_argument : std::false_type {
+};
+template <class Timers>
+struct takes_argument<Timers, std::void_t<decltype(std::declval<Timers &>().start(
+                                  std::declval<typename Timers::Node &>(), uint64_t{}, nullptr))>>
+    : std::true_type {
+};
 
 template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
 {
@@ -156,13 +141,19 @@ template <class Timers, unsigned TIMERS_PER_RECORD = 1> class World
     {
         connection.due_ns[timer] = due_ns;
         connection.bytes++;
-        start_timer(*timers, node(connection, timer), due_ns, argument(connection, timer), 0);
+        if constexpr (takes_argument<Timers>::value)
+            timers->start(node(connection, timer), due_ns, argument(connection, timer));
+        else
+            timers->start(node(connection, timer), due_ns);
     }
     void rearm(Connection &connection, uint64_t due_ns, unsigned timer = 0)
     {
         connection.due_ns[timer] = due_ns;
         connection.bytes++;
-        rearm_timer(*timers, node(connection, timer), due_ns, argument(connection, timer), 0);
+        if constexpr (takes_argument<Timers>::value)
+            timers->rearm(node(connection, timer), due_ns, argument(connection, timer));
+        else
+            timers->rearm(node(connection, timer), due_ns);
     }
     void stop(Connection &connection, unsigned timer = 0)
     {
