@@ -87,11 +87,10 @@ void report(benchmark::State &state, const std::string &name, const Figures &fig
     std::lock_guard<std::mutex> lock(mutex);
     /* Not SkipWithError: version 1.7.1 aborts when an early repetition fails and a later one
      * does not, and leaves a JSON file that is cut off. */
-    if (figures.wrong) {
+    if (!figures.wrong.empty()) {
         something_was_wrong = true;
-        fprintf(stderr, "WRONG: %s did not fire the timers that were due, when they were due\n",
-                name.c_str());
-        state.SetLabel("WRONG: its checksum differs: it fired other timers, or at other times");
+        fprintf(stderr, "WRONG: %s: %s\n", name.c_str(), figures.wrong.c_str());
+        state.SetLabel("WRONG: " + figures.wrong);
     }
 }
 

@@ -164,7 +164,7 @@ struct Setting {
 
 struct Figures {
     uint64_t operations = 0; /* that the benchmark's time is divided by */
-    bool wrong = false;      /* something else fired than had to */
+    std::string wrong;       /* in what way something else fired than had to; empty: it did not */
     std::vector<std::pair<std::string, double>> counters;
 
     void add(const char *name, double value)
