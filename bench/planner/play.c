@@ -527,6 +527,7 @@ static void open_plan(enum interface interface)
     dice.state = other_dice.state = 0;
     world.clock_each = plan.clock_each != 0;
     world_open(interface, (uint64_t)plan.tick_ns, (size_t)plan.reserve, timer_fired);
+    world_shuffle_nodes((size_t)plan.reserve, &dice);
     settle();
     if (recording && tw_record_start(world.loop, write_trace, recording) != 0)
         fail("tw_record_start");

@@ -163,6 +163,24 @@ void world_close(void)
     world.loop = NULL;
 }
 
+/* They are taken in the order in which they were given back. */
+void world_shuffle_nodes(size_t count, struct random *random)
+{
+    if (world.interface != HANDLES)
+        return;
+    tw_handle *handles = allocate(count, sizeof *handles);
+    uint64_t when_ns = world.now_ns + SHUFFLED_NS / 2;
+    for (size_t i = 0; i < count; i++)
+        handles[i] = tw_call_at_ns(world.loop, when_ns, world.callback, NULL);
+    for (size_t left = count; left > 0; left--) {
+        size_t i = below(random, left);
+        tw_cancel(world.loop, handles[i]);
+        handles[i] = handles[left - 1];
+    }
+    free(handles);
+    world_run(SHUFFLED_NS); /* which drops their cells */
+}
+
 void world_run(uint64_t step_ns)
 {
     world.now_ns += step_ns;

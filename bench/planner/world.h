@@ -81,6 +81,11 @@ uint64_t random64(struct random *random);
 uint64_t below(struct random *random, uint64_t bound);
 double uniform(struct random *random); /* in [0, 1) */
 
+/* So many nodes of calls are from now on taken at random, as after a long time, and not one
+ * behind the other. Takes SHUFFLED_NS of the loop's time. */
+#define SHUFFLED_NS (120 * SECOND)
+void world_shuffle_nodes(size_t count, struct random *random);
+
 /* A JSON object, name by name. */
 void answer_begin(void);
 void answer(const char *name, double value);
