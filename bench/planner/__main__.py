@@ -75,7 +75,7 @@ def parser():
                        help="answer in JSON, in bytes, ns and shares")
     costs = made.add_argument_group("the costs it reckons with")
     costs.add_argument("--calibrate", action="store_true",
-                       help="measure this machine; three minutes")
+                       help="measure this machine; four minutes")
     costs.add_argument("--verify", action="store_true",
                        help="play plans and traces through, and tell how far off it is; six")
     costs.add_argument("--publish", action="store_true",

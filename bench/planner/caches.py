@@ -8,6 +8,11 @@ chosen at random among N, that number is uniform between 0 and N; so the cost
 between two such numbers, a and b, is (b g(b) - a g(a)) / (b - a), g being the
 curve: nothing is fitted to it.
 
+A last cache may not keep a line that was needed but once: it waits whether it is
+needed again. So a second curve tells what a touch costs so many different lines after
+one that found its line in no cache. It is what is paid a known time after a touch at
+random, where that had to go to memory; the first curve, where it had not.
+
 A plan is families of lines, each of so many that are touched so often. How many
 different lines are touched in a time is the sum over the families; what is known
 as the footprint.
@@ -28,6 +33,7 @@ class Machine:
     def __init__(self, calibration, loops=1, curve="touch"):
         self.sizes = calibration["sizes"]
         self.costs = calibration[curve]
+        self.again = [max(pair) for pair in zip(calibration["again"], self.costs)]
         self.private = calibration["private_lines"]
         self.loops = loops
 
@@ -35,20 +41,25 @@ class Machine:
     def least(self):
         return self.costs[0]
 
-    def table(self, lines):
-        sizes, costs = self.sizes, self.costs
+    def table(self, lines, costs):
+        sizes = self.sizes
         if lines <= sizes[0]:
             return costs[0]
         i = min(bisect.bisect_left(sizes, lines), len(sizes) - 1)
         share = math.log(lines / sizes[i - 1]) / math.log(sizes[i] / sizes[i - 1])
         return costs[i - 1] + (costs[i] - costs[i - 1]) * share
 
-    def curve(self, lines):
+    def curve(self, lines, costs=None):
+        costs = costs or self.costs
         if self.loops == 1:
-            return self.table(lines)
-        edge = self.table(self.private)
-        return (self.table(min(lines, self.private))
-                + self.table(max(self.loops * lines, self.private)) - edge)
+            return self.table(lines, costs)
+        edge = self.table(self.private, costs)
+        return (self.table(min(lines, self.private), costs)
+                + self.table(max(self.loops * lines, self.private), costs) - edge)
+
+    def lost(self, miss):
+        """Of touches that miss so much in the mean, the share that goes to memory."""
+        return min(1, miss / max(1e-9, self.costs[-1] - self.least))
 
     def between(self, fewer, more):
         """Of an access whose line was last touched so many different lines ago."""
@@ -72,6 +83,7 @@ class Footprint:
     def again(self, often, within=math.inf):
         """What more than a touch that misses nothing is paid by a touch of a line that
         is touched so often, at random, and was touched at least so long ago."""
+        first = self.again(often) if often > 0 and within < math.inf else 0
         if often <= 0 and within == math.inf:
             within = 1e12
         reached = 1 if within == math.inf else -math.expm1(-often * within)
@@ -87,6 +99,11 @@ class Footprint:
             total += self.machine.between(before, lines) * reached / SLICES if lines > 0 else 0
             before = lines
         if reached < 1: # not touched since: it lies just so far back
-            lines = self.lines_in(within)
-            total += self.machine.between(lines / 1.1, lines * 1.1 + 1) * (1 - reached)
+            total += self.back(self.lines_in(within), first) * (1 - reached)
         return max(0.0, total - self.machine.least)
+
+    def back(self, lines, first):
+        """What a touch costs so many lines after one at random that missed so much."""
+        machine = self.machine
+        kept, lost = machine.between(lines / 1.1, lines * 1.1 + 1), machine.lost(first)
+        return kept + lost * max(0, machine.curve(lines, machine.again) - kept)

@@ -19,9 +19,24 @@
 
 static struct random dice;
 
+/* What reading the processor's clock takes; of few events it would be a part. */
+static uint64_t reading_ns(void)
+{
+    uint64_t least_ns = UINT64_MAX;
+    for (int i = 0; i < 1000; i++) {
+        uint64_t before_ns = cpu_ns(), took_ns = cpu_ns() - before_ns;
+        least_ns = took_ns < least_ns ? took_ns : least_ns;
+    }
+    return least_ns;
+}
+
 static double since(uint64_t before_ns, size_t events)
 {
-    return (double)(cpu_ns() - before_ns) / (double)events;
+    static uint64_t reading;
+    uint64_t took_ns = cpu_ns() - before_ns;
+    if (reading == 0)
+        reading = reading_ns();
+    return ((double)took_ns - (double)reading) / (double)events;
 }
 
 static int by_value(const void *a, const void *b)
@@ -39,25 +54,76 @@ static double median(double *values, size_t count)
 /* ------------------------------------------------------------- touching a line */
 
 /* Events on lines chosen at random among so many, each of which was touched some four times
- * before. (A last cache may keep only lines that were needed again: after one pass over
- * them, and a tenth of the events, 20,000 lines took 31 to 67 ns a touch; so, 19 to 21.) */
+ * before, as one after the other as what is timed. (A last cache may keep only lines that were
+ * needed again, and others drive them out meanwhile: after touches that overlap, ten times as
+ * many in the same time, it holds what a server's would not.) */
+static void touch_lines(struct record *records, size_t lines, size_t events)
+{
+    for (size_t i = 0; i < events; i++) {
+        records[below(&dice, lines)].bytes++;
+        wait_for_loads();
+    }
+}
+
 static double time_touches(struct record *records, size_t lines)
 {
-    const size_t events = 50000;
-    for (size_t i = 0; i < lines; i++) /* every cache then holds as many of them as it can */
-        records[i].bytes++;
-    for (size_t i = 0; i < 4 * lines && i < 40 * events; i++) /* and knows them to be needed again */
-        records[below(&dice, lines)].bytes++;
+    const size_t events = 200000;
+    touch_lines(records, lines, 4 * lines < 5 * events ? 4 * lines : 5 * events);
     for (int tries = 0;; tries++) {
         long before = switches();
         uint64_t before_ns = cpu_ns();
-        for (size_t i = 0; i < events; i++) {
-            records[below(&dice, lines)].bytes++;
-            wait_for_loads();
-        }
+        touch_lines(records, lines, events);
         double took_ns = since(before_ns, events);
         if (tries == 2 || switches() == before)
             return took_ns;
+    }
+}
+
+/* What a second touch of a line takes, so many different lines after the first one, which
+ * found it in no cache. (A last cache may not keep what was needed only once: after 12,000
+ * others, two thirds of a nearer one, it came from memory again.) Half of the lines between
+ * are touched for the first time and half for the second. */
+static double time_again(struct record *records, size_t lines, size_t between, bool again)
+{
+    const size_t events = 20000;
+    size_t apart = between / 2;
+    uint32_t *past = allocate(apart, sizeof *past);
+    uint64_t before_ns = 0;
+    for (size_t i = 0; i < 2 * apart + events; i++) {
+        if (i == 2 * apart)
+            before_ns = cpu_ns();
+        uint32_t first = (uint32_t)below(&dice, lines), second = past[i % apart];
+        records[first].bytes++;
+        wait_for_loads();
+        if (again) {
+            records[second].bytes++;
+            wait_for_loads();
+        }
+        past[i % apart] = first;
+    }
+    double took_ns = since(before_ns, events);
+    free(past);
+    return took_ns;
+}
+
+static double cost_again(struct record *records, size_t lines, size_t between)
+{
+    double first = time_again(records, lines, between, false);
+    return time_again(records, lines, between, true) - first;
+}
+
+struct curve {
+    const size_t *sizes;
+    size_t count, rounds;
+    double *touch, *again; /* each round of the first size, then of the next */
+};
+
+static void answer_curve(const char *prefix, const struct curve *curve, double *took)
+{
+    for (size_t i = 0; i < curve->count; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "%s%zu", prefix, curve->sizes[i]);
+        answer(name, median(&took[i * curve->rounds], curve->rounds));
     }
 }
 
@@ -71,18 +137,23 @@ void calibrate_touch(const size_t *sizes, size_t count, size_t rounds)
     struct record *records = records_make(most);
     for (size_t i = 0; i < most; i++)
         records[i].bytes = 1;
-    double *took = allocate(count * rounds, sizeof *took);
+    struct curve curve = {sizes, count, rounds, allocate(count * rounds, sizeof(double)),
+                          allocate(count * rounds, sizeof(double))};
     for (size_t round = 0; round < rounds; round++)
-        for (size_t i = 0; i < count; i++)
-            took[i * rounds + round] = time_touches(records, sizes[i]);
+        for (size_t i = 0; i < count; i++) {
+            size_t at = i * rounds + round;
+            curve.touch[at] = time_touches(records, sizes[i]);
+            /* The nearest caches keep everything; among very many, lines would soon be touched
+             * again by chance. */
+            bool told = sizes[i] > 1000 && sizes[i] <= most / 16;
+            curve.again[at] = told ? cost_again(records, most, sizes[i]) : curve.touch[at];
+        }
     answer_begin();
-    for (size_t i = 0; i < count; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "%zu", sizes[i]);
-        answer(name, median(&took[i * rounds], rounds));
-    }
+    answer_curve("touch_", &curve, curve.touch);
+    answer_curve("again_", &curve, curve.again);
     answer_end();
-    free(took);
+    free(curve.touch);
+    free(curve.again);
     records_free(records, most);
 }
 
@@ -144,8 +215,15 @@ static void open_server(struct server *server, enum interface interface, size_t 
     }
 }
 
-/* Time stands still; each record of the order has the same thing happen to it. */
+/* Time stands still; each record of the order has the same thing happen to it, or the same
+ * without timers: then only what is touched is left, and what it takes to say what happens. */
 enum event { TOUCH, TOUCH_BOTH, REFRESH, CLOSER, START, END, START_OWN, END_OWN };
+
+/* The guest's line is the server's, too. */
+static bool touches_guest(enum event event)
+{
+    return event == TOUCH_BOTH || event == START || event == END;
+}
 
 static double time_event(struct server *server, enum event event, uint64_t delay_ns)
 {
@@ -154,12 +232,12 @@ static double time_event(struct server *server, enum event event, uint64_t delay
         struct record *record = &server->records[server->order[i]];
         struct record *guest = &server->guests[server->order[i]];
         record->bytes++;
+        if (touches_guest(event))
+            guest->bytes++;
         if (event == REFRESH)
             record_push(record, delay_ns);
         else if (event == CLOSER)
             record_push(record, delay_ns + below(&dice, delay_ns));
-        else if (event == TOUCH_BOTH)
-            guest->bytes++;
         else if (event == START)
             record_start(guest, delay_ns);
         else if (event == END)
@@ -173,22 +251,31 @@ static double time_event(struct server *server, enum event event, uint64_t delay
     return since(before_ns, server->sample);
 }
 
+static double time_without(struct server *server, enum event event, uint64_t delay_ns)
+{
+    enum interface interface = world.interface;
+    world.interface = NONE;
+    double took_ns = time_event(server, event, delay_ns);
+    world.interface = interface;
+    return took_ns;
+}
+
 /* The second timers of records, beside idle timers that are live. */
 static const struct step {
     const char *name;
-    enum event event, base; /* what is timed, and the touches that it is held against */
+    enum event event;
     uint64_t delay_ns;
 } guest_steps[] = {
-    {"refresh", REFRESH, TOUCH, SPAN},
-    {"both", TOUCH_BOTH, TOUCH, 0},
-    {"guest_start", START, TOUCH_BOTH, 30 * SECOND},
-    {"guest_end", END, TOUCH_BOTH, 0},
-    {"guest_restart", START, TOUCH_BOTH, 31 * SECOND},
-    {"moved", CLOSER, TOUCH, SECOND},
+    {"refresh", REFRESH, SPAN},
+    {"both", TOUCH_BOTH, 0},
+    {"guest_start", START, 30 * SECOND},
+    {"guest_end", END, 0},
+    {"guest_restart", START, 31 * SECOND},
+    {"moved", CLOSER, SECOND},
 }, own_steps[] = { /* and the records' own */
-    {"start", START_OWN, TOUCH, 30 * SECOND},
-    {"end", END_OWN, TOUCH, 0},
-    {"restart", START_OWN, TOUCH, 62 * SECOND},
+    {"start", START_OWN, 30 * SECOND},
+    {"end", END_OWN, 0},
+    {"restart", START_OWN, 62 * SECOND},
 };
 #define STEPS(steps) (sizeof(steps) / sizeof(steps)[0])
 #define ALL_STEPS (STEPS(guest_steps) + STEPS(own_steps))
@@ -197,47 +284,35 @@ struct times {
     double took[ALL_STEPS][LARGEST_ROUNDS], touched[LARGEST_ROUNDS];
 };
 
-/* The steps one after the other, each between two rounds of mere touches. */
+/* What a step is held against. */
+static double time_base(struct server *server, const struct step *step)
+{
+    return time_without(server, step->event == TOUCH_BOTH ? TOUCH : step->event, step->delay_ns);
+}
+
+/* The steps one after the other, each between two rounds of the same without timers. */
 static void time_round(struct server *server, const struct step *steps, size_t count,
                        struct times *times, size_t first, size_t round)
 {
     double sum = 0;
     draw_order(server);
     for (size_t i = 0; i < count; i++) {
-        time_event(server, steps[i].base, 0);
-        double before = time_event(server, steps[i].base, 0);
+        time_base(server, &steps[i]);
+        double before = time_base(server, &steps[i]);
         double with = time_event(server, steps[i].event, steps[i].delay_ns);
-        double after = time_event(server, steps[i].base, 0);
+        double after = time_base(server, &steps[i]);
         times->took[first + i][round] = with - (before + after) / 2;
-        sum += steps[i].base == TOUCH ? before + after : 0;
+        sum += before + after;
     }
     if (steps == own_steps)
         times->touched[round] = sum / (2 * (double)count);
-}
-
-/* Nodes of calls are taken in the order in which they were given back: at random,
- * as after a long time, and not one behind the other. */
-static void shuffle_nodes(struct server *server)
-{
-    if (world.interface != HANDLES)
-        return;
-    for (size_t i = 0; i < server->count; i++) {
-        record_start(&server->records[i], SPAN);
-        record_start(&server->guests[i], SPAN);
-    }
-    draw_order(server);
-    for (size_t i = 0; i < server->count; i++) {
-        record_end(&server->records[server->order[i]]);
-        record_end(&server->guests[server->order[server->count - 1 - i]]);
-    }
-    world_run(2 * SPAN); /* which drops their cells */
 }
 
 static void time_loop(struct server *server, enum interface interface, const struct step *steps,
                       size_t count, struct times *times, size_t first, size_t round)
 {
     open_server(server, interface, 2 * server->count);
-    shuffle_nodes(server);
+    world_shuffle_nodes(2 * server->count, &dice);
     for (size_t i = 0; i < server->count && steps == guest_steps; i++)
         record_start(&server->records[i], 1 + below(&dice, SPAN));
     time_round(server, steps, count, times, first, round);
@@ -304,33 +379,41 @@ static double time_ticks(struct server *server, enum interface interface)
     return median(took, 5);
 }
 
-enum passing { VISITED, DROPPED, FIRED_TOGETHER, FIRED_AGAIN, FIRED_MANY, FIRED_ALONE };
-static const char *const passing_names[] = {"visit", "drop", "fire", "again", "many", "alone"};
+enum passing {
+    VISITED, VISITED_MANY, DROPPED, FIRED_TOGETHER, FIRED_AGAIN, FIRED_MANY, FIRED_ALONE
+};
+static const char *const passing_names[] = {"visit", "visits", "drop", "fire", "again", "many",
+                                            "alone"};
 
 static bool is_visit(enum passing passing)
 {
-    return passing == VISITED || passing == DROPPED;
+    return passing <= DROPPED;
+}
+
+/* In what time all timers are due: five in a step, fifty, or one in two. */
+static uint64_t span_of(const struct server *server, enum passing passing)
+{
+    uint64_t span_ns = server->count / 5 * MS;
+    if (passing == FIRED_ALONE)
+        return 2 * server->count * MS;
+    if (passing == FIRED_MANY || passing == VISITED_MANY)
+        span_ns = server->count / 50 * MS;
+    uint64_t least_ns = passing == VISITED_MANY ? SECOND : is_visit(passing) ? 2 * SECOND : 0;
+    return span_ns > least_ns ? span_ns : least_ns; /* some slots of the second level */
 }
 
 /* Timers as they must be for time to do this to them, so that the steps that are
  * timed come next. */
 static void prepare(struct server *server, enum passing passing)
 {
-    uint64_t span_ns = server->count / 5 * MS, lead_ns = 1, runs = 0;
-    if (passing == FIRED_ALONE) { /* one in two steps */
-        span_ns = 2 * server->count * MS;
-    } else if (passing == FIRED_MANY) { /* fifty in a step, where there are so many */
-        span_ns = server->count / 50 * MS;
-    } else if (is_visit(passing)) {
-        lead_ns = SECOND;
-        span_ns = span_ns > 2 * SECOND ? span_ns : 2 * SECOND; /* some slots of the second level */
-    }
+    uint64_t span_ns = span_of(server, passing), runs = 0;
+    uint64_t lead_ns = is_visit(passing) ? SECOND : 1;
     again_ns = passing == FIRED_AGAIN ? SPAN : 0;
     for (size_t i = 0; i < server->count; i++) {
         struct record *record = &server->records[i];
         uint64_t delay_ns = lead_ns + below(&dice, span_ns);
         record_start(record, delay_ns);
-        if (passing == VISITED)
+        if (passing == VISITED || passing == VISITED_MANY)
             record_push(record, delay_ns + 10 * SECOND + below(&dice, SPAN));
     }
     for (size_t i = 0; i < server->count && passing == DROPPED; i++)
@@ -347,7 +430,9 @@ static void answer_passing(struct server *server, enum interface interface, enum
     uint64_t runs = 0, visited = 0, steps = 0;
     size_t timed = server->count / 10 < 1500 ? server->count / 10 : 1500;
     size_t enough = server->count < 300000 ? 20000 : 3000; /* steps */
-    timed = is_visit(passing) ? 1500 : passing == FIRED_MANY ? timed / 10 + 10 : timed;
+    timed = passing == FIRED_MANY ? timed / 10 + 10 : timed;
+    if (is_visit(passing))
+        timed = span_of(server, passing) < 2 * SECOND ? 750 : 1500;
     fired = 0;
     for (size_t round = 0; steps < enough && round < 40; round++) {
         open_server(server, interface, server->count);
@@ -363,7 +448,7 @@ static void answer_passing(struct server *server, enum interface interface, enum
         const char *name;
         double value;
     } answers[] = {{"ns", took_ns}, {"visited", (double)visited}, {"fired", (double)fired},
-                   {"runs", (double)runs}};
+                   {"runs", (double)runs}, {"steps", (double)steps}};
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s_%s", passing_names[passing], answers[i].name);
@@ -401,7 +486,8 @@ void calibrate_events(enum interface interface, size_t count)
     double tick_ns = time_ticks(&server, interface);
     answer("tick", tick_ns);
     answer("clock", time_clock(&server, interface));
-    for (enum passing passing = VISITED; passing <= FIRED_ALONE; passing++)
+    /* Of few, only what a touch takes is asked for. */
+    for (enum passing passing = VISITED; count >= 500 && passing <= FIRED_ALONE; passing++)
         answer_passing(&server, interface, passing, tick_ns);
     answer_end();
     server_free(&server);

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The calibration: a machine's costs, measured and kept as JSON.
 
-    {"format": 3, "tickwheel": "0.2.0", "machine": {"Processor": ..., "Date": ...},
+    {"format": 4, "tickwheel": "0.2.0", "machine": {"Processor": ..., "Date": ...},
      "sizes": [lines...], "touch": [ns...], "touch_low": [...], "touch_high": [...],
-     "private_lines": lines,
+     "again": [ns...], "private_lines": lines,
      "tick": ns, "clock": ns, "base_bytes": bytes, "containers": count,
      "costs": {interface: {event: [ns, misses]}, ...},      "error": {"cpu_bar": share, ...}}
 
 `touch` is an event without any timer: the caller's own line, chosen at random
 among so many; low and high is what one reading in ten lay beyond, since others use the
-last cache, too. What an event takes beside is ns, and so many times what a touch
-takes more than one that misses nothing. `error` is what `bench/plan --verify` found last, of so many `plans`; none: it did
-not, and the others are what is to be expected.
+last cache, too. `again` is a second touch of a line, so many others after the first
+one, which found it in no cache. What an event takes beside is ns, and so many times
+what a touch takes more than one that misses nothing. `error` is what `bench/plan
+--verify` found last, of so many `plans`; none: it did not, and the others are what is
+to be expected.
 """
 
 import json
@@ -24,17 +26,19 @@ import statistics
 import model
 from model import INTERFACES
 
-FORMAT = 3
+FORMAT = 4
 HERE = pathlib.Path(__file__).resolve().parent
 SHIPPED = HERE / "default_calibration.json"
 HEADER = HERE.parent.parent / "include" / "tickwheel.h"
 
-TOUCHED = (256, 1000, 4000, 10000, 20000, 40000, 80000, 160000, 320000, 640000, 1280000,
-           2560000, 5120000)
-# In the nearest cache, and beyond those of one core, on each side of what several share.
-RECORDS = (1000, 100000, 500000, 1500000)
+TOUCHED = (256, 500, 1000, 2000, 4000, 6000, 8000, 10000, 14000, 20000, 40000, 80000, 160000,
+           320000, 640000, 1280000, 2560000, 5120000)
+# In the nearest cache, which only tells what a touch takes that misses nothing; in a core's
+# own; and beyond those, on each side of what several share.
+RECORDS = (200, 1000, 20000, 100000, 500000, 1500000)
 EVENTS = ("refresh", "moved", "both", "start", "end", "restart", "guest_start", "guest_end",
-          "guest_restart", "visit", "drop", "fire", "turn", "again")
+          "guest_restart", "visit", "pass", "drop", "fire", "turn", "again")
+PASSING = ("visit", "pass", "drop", "fire", "turn", "again")   # as time goes on
 ERRORS = ("plans", "cpu_median", "cpu_worst", "cpu_bar", "cpu_bias", "timers_median", "timers_bar",
           "memory_worst")
 UNVERIFIED = {"plans": 0, "cpu_median": 0.1, "cpu_worst": 0.25, "cpu_bar": 0.25, "cpu_bias": 0,
@@ -96,20 +100,40 @@ def private_lines():
     return 65536
 
 
-def visited(run):
-    """What one timer takes that is visited, and one that is dropped."""
-    drop = run["drop_ns"] / run["drop_visited"] if run["drop_visited"] else 0
-    return {"visit": run["visit_ns"] / run["visit_visited"], "drop": drop}
+def passes(run, name, moved):
+    """In how many steps cells were moved: they come evenly, a share in each."""
+    return min(run[f"{name}_steps"], moved)
 
 
-def called(run, name):
-    """What one timer took that was called: in a run with others, or alone. Each was
+def fit_visits(found, misses):
+    """What each cell takes that is moved on, and what a run takes more in which there is
+    one: from runs with few of them, and with as many as fifty. And each that is let go."""
+    rows, costs = [], []
+    for run, miss in zip(found, misses):
+        for name in ("visits", "visit"):
+            moved = run[f"{name}_visited"]
+            share = passes(run, name, moved) / moved
+            rows.append((1, miss, share, share * miss))
+            costs.append(run[f"{name}_ns"] / moved)
+    factors = nearest(rows, costs)
+    drops = [run["drop_ns"] / run["drop_visited"] if run["drop_visited"] else 0 for run in found]
+    return {"visit": factors[:2], "pass": factors[2:], "drop": line(misses, drops)}
+
+
+def moving(run, name, moved, miss, visits):
+    """What it took to move so many."""
+    each, more = (fixed + misses * miss for fixed, misses in (visits["visit"], visits["pass"]))
+    return moved * each + passes(run, name, moved) * more
+
+
+def called(run, name, miss, visits):
+    """What one timer takes that was called: in a run with others, or alone. Each was
     read once in its tick; what was read beside was moved on."""
     moved = max(0, run[f"{name}_visited"] - run[f"{name}_fired"])
-    return (run[f"{name}_ns"] - moved * run["visit"]) / run[f"{name}_fired"]
+    return (run[f"{name}_ns"] - moving(run, name, moved, miss, visits)) / run[f"{name}_fired"]
 
 
-def fit_calls(found, misses):
+def fit_calls(found, misses, visits):
     """What each call takes, and what a run takes more in which there is one: from
     runs with fifty of them, with five, and with one."""
     rows, costs = [], []
@@ -117,7 +141,7 @@ def fit_calls(found, misses):
         for name in ("many", "fire", "alone"):
             runs = run[f"{name}_runs"] / run[f"{name}_fired"]
             rows.append((1, miss, runs, runs * miss))
-            costs.append(called(run, name))
+            costs.append(called(run, name, miss, visits))
     factors = nearest(rows, costs)
     again = [run["again_ns"] / run["again_fired"] - run["fire_ns"] / run["fire_fired"]
              for run in found]
@@ -128,14 +152,15 @@ def fit_interface(runs, sizes):
     """runs: {records: [one answer of `plan_probe events`...]}"""
     found = []
     for size in sizes:
-        middle = {name: statistics.median(run[name] for run in runs[size])
-                  for name in runs[size][0]}
-        middle |= visited(middle)
-        found.append(middle)
-    misses = [max(0.0, run["touch"] - found[0]["touch"]) for run in found]
+        found.append({name: statistics.median(run[name] for run in runs[size])
+                      for name in runs[size][0]})
+    # Of the fewest, nothing else: each start takes a chunk of its own, as in no larger server.
+    least, found = found[0]["touch"], found[1:]
+    misses = [max(0.0, run["touch"] - least) for run in found]
     costs = {name: line(misses, [run[name] for run in found])
-             for name in EVENTS if name not in ("fire", "turn", "again")}
-    return costs | fit_calls(found, misses)
+             for name in EVENTS if name not in PASSING}
+    visits = fit_visits(found, misses)
+    return costs | visits | fit_calls(found, misses, visits)
 
 
 def fit_memory(few, few_bytes, many, many_bytes):
@@ -150,13 +175,20 @@ def fit_memory(few, few_bytes, many, many_bytes):
 def curves(readings):
     """Of many answers of `plan_probe touch`: the median, and what lies below and above nine
     in ten of them. Never falling, and none below the one before."""
-    sizes = sorted(map(int, readings[0]))
+    sizes = sorted(int(name.removeprefix("touch_")) for name in readings[0]
+                   if name.startswith("touch_"))
+
+    def reading(prefix, share):
+        values = [sorted(each[f"{prefix}_{size}"] for each in readings) for size in sizes]
+        return rising([each[round(share * (len(each) - 1))] for each in values])
+
     found, least = {}, [0] * len(sizes)
     for name, share in (("touch_low", 0.1), ("touch", 0.5), ("touch_high", 0.9)):
-        values = [sorted(reading[str(size)] for reading in readings) for size in sizes]
-        curve = rising([each[round(share * (len(each) - 1))] for each in values])
-        least = [max(pair) for pair in zip(curve, least)]
+        least = [max(pair) for pair in zip(reading("touch", share), least)]
         found[name] = rounded(least)
+    # No dearer than a touch of what is in no cache, no cheaper than of what was touched often.
+    again = [min(value, found["touch"][-1]) for value in reading("again", 0.5)]
+    found["again"] = rounded(map(max, again, found["touch"]))
     return {"sizes": sizes} | found
 
 
@@ -195,7 +227,7 @@ def checked(data):
         sizes = data["sizes"]
         if len(sizes) < 2 or len(set(sizes)) < len(sizes) or sizes[0] < 1:
             raise BadCalibration("it needs two sizes or more, each larger than the last")
-        for name in ("sizes", "touch", "touch_low", "touch_high"):
+        for name in ("sizes", "touch", "touch_low", "touch_high", "again"):
             if not is_table(data[name], len(sizes), True):
                 raise BadCalibration(f"{name} is no table of {len(sizes)} rising numbers")
         for interface in INTERFACES:

@@ -70,13 +70,13 @@ def progress(done, total, what):
 
 def calibrate(program, machine, quick=False):
     """All sizes in turns, so that a slow while falls on all alike."""
-    records = calibration.RECORDS[:3] if quick else calibration.RECORDS
+    records = calibration.RECORDS[:4] if quick else calibration.RECORDS
     rounds = 1 if quick else 3
     todo = [(interface, size) for i in range(rounds) for size in records
             for interface in INTERFACES if i == 0 or size < 1000000]
     touched, runs = [], {}
     for i, (interface, size) in enumerate(todo):
-        if not quick or i % len(INTERFACES) == 0:
+        if i % (len(INTERFACES) if quick else 2) == 0:
             sizes = calibration.TOUCHED[:-2] if quick else calibration.TOUCHED
             touched += probe(program, "touch", "1", *map(str, sizes))
         runs.setdefault((interface, size), []).extend(

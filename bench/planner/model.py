@@ -188,6 +188,11 @@ class Costs:
     def miss(self, family, within=math.inf):
         return self.timers.again(self.families[family][1], within)
 
+    def latest(self, what):
+        """The dearest miss of those to whom this happens."""
+        return max((self.miss(late_family(self, rate)) for rate in self.rates.values()
+                    if rate.rate(what) > 0), default=0)
+
     def beside(self, host, guest, within):
         """A guest's line that is touched with its host's record: the two misses overlap.
         A handle is only written there when it begins, which nobody waits for."""
@@ -231,7 +236,7 @@ def cost(plan, interface, calibration, curve="touch"):
     costs = Costs(rates, interface, calibration, machine)
     parts = dict.fromkeys(("push", "start", "end", "fire", "visit", "clock", "run"), 0.0)
     records = pollution = 0.0
-    due = 0.0
+    due = moved = 0.0
     for name, rate in rates.items():
         each = rate.each
         host = each.on or name
@@ -263,13 +268,14 @@ def cost(plan, interface, calibration, curve="touch"):
         parts["visit"] += rate.rate("drops") * costs.event("drop", late_miss)
         parts["fire"] += rate.rate("fires") * costs.event("fire", late_miss)
         due += rate.rate("fires")
+        moved += rate.rate("visits")
         relative = rate.begun + rate.pushes
         if plan.clock == "start":
             parts["clock"] += relative * calibration["clock"]
+    parts["visit"] += min(one.wakeups, moved) * costs.event("pass", costs.latest("visits"))
     turns = one.wakeups * -math.expm1(-due / one.wakeups)
-    miss = max((costs.miss(late_family(costs, r)) for r in rates.values()
-                if r.rate("fires") > 0), default=0)
-    parts["run"] = one.wakeups * calibration["tick"] + turns * costs.event("turn", miss)
+    parts["run"] = one.wakeups * calibration["tick"]
+    parts["run"] += turns * costs.event("turn", costs.latest("fires"))
     parts["records"] = records
     parts["pollution"] = pollution
     return {name: plan.loops * ns for name, ns in parts.items()}
@@ -303,8 +309,8 @@ def longest(plan, interface, calibration):
     visit = table["visit"][0] + (1 + table["visit"][1]) * worst_miss
     parts = cost(plan, interface, calibration)
     passing = (parts["fire"] + parts["visit"]) / plan.loops / one.wakeups
-    turn = table["turn"][0] + table["turn"][1] * worst_miss + calibration["tick"]
-    turn += LOOP_LINES * worst_miss
+    turn = sum(table[name][0] + table[name][1] * worst_miss for name in ("turn", "pass"))
+    turn += calibration["tick"] + LOOP_LINES * worst_miss
     return {"expected_ns": calibration["tick"] + passing / 2,
             "longest_ns": turn + cells_max * visit + due_max * fire,
             "cells_max": cells_max, "due_max": due_max}

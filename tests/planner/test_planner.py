@@ -174,6 +174,21 @@ class Caches(unittest.TestCase):
         self.assertGreater(found.again(1, 0.5), 40)          # 39,000 lines ago
         self.assertAlmostEqual(found.again(1, 1e9), found.again(1), 6)
 
+    def test_a_line_that_was_in_no_cache_may_not_be_kept(self):
+        data = FIXED | {"sizes": [1000, 10000, 1000000], "touch": [10, 10, 110],
+                        "touch_low": [10, 10, 110], "touch_high": [10, 10, 110],
+                        "again": [10, 80, 110]}
+        machine = caches.Machine(data)
+        # 10,000 lines ago: of those that were found in no cache, as the second curve says.
+        found = caches.Footprint(machine, [])
+        self.assertEqual(found.back(10000, 100), 80)
+        self.assertAlmostEqual(found.back(10000, 50), (80 + found.back(10000, 0)) / 2)
+        self.assertLess(found.back(10000, 0), 25)
+        # Its records all fit a cache, or do not.
+        few, many = (caches.Footprint(machine, [(lines, 1, RECORD)]) for lines in (9000, 1e6))
+        self.assertAlmostEqual(few.again(1, 0.5), 0, delta=1)
+        self.assertGreater(many.again(1, 0.01), 60)
+
     def test_loops_share_what_is_beyond_their_own_caches(self):
         two = caches.Machine(FIXED, loops=2)
         self.assertAlmostEqual(two.curve(4000), self.MACHINE.curve(4000))   # 8,000 in all: private
@@ -388,6 +403,8 @@ class Files(unittest.TestCase):
                       lambda data: data.update(sizes=[1000, 1000]),
                       lambda data: data.update(touch=[1, math.nan]),
                       lambda data: data.update(touch=[2, 1]),
+                      lambda data: data.update(again=[1]), lambda data: data.pop("again"),
+                      lambda data: data["costs"]["stop"].pop("pass"),
                       lambda data: data["error"].pop("cpu_worst")):
             data = copy.deepcopy(FIXED)
             spoil(data)
@@ -410,12 +427,38 @@ class Files(unittest.TestCase):
             return {"many_ns": 100 * many, "many_fired": 100, "many_visited": 100, "many_runs": 2,
                     "fire_ns": 100 * fire, "fire_fired": 100, "fire_visited": 100, "fire_runs": 20,
                     "alone_ns": 100 * alone, "alone_fired": 100, "alone_visited": 100,
-                    "alone_runs": 90, "visit": 10, "again_ns": 100 * fire + 700,
-                    "again_fired": 100}
-        found = calibration.fit_calls([run(0), run(50), run(100)], [0, 50, 100])
+                    "alone_runs": 90, "again_ns": 100 * fire + 700, "again_fired": 100,
+                    "many_steps": 2, "fire_steps": 20, "alone_steps": 100}
+        found = calibration.fit_calls([run(0), run(50), run(100)], [0, 50, 100],
+                                      {"visit": (10, 0), "pass": (6, 0)})
         for name, expected in (("fire", (30, 0.1)), ("turn", (80, 1)), ("again", (7, 0))):
             for value, wanted in zip(found[name], expected, strict=True):
                 self.assertAlmostEqual(value, wanted, delta=0.05 * wanted + 0.01, msg=name)
+
+    def test_what_is_moved_is_told_apart_from_the_runs_that_move_it(self):
+        def run(miss, visit=4, each=0.05, more=6, first=0.3):
+            visits, few = ((visit + each * miss) * moved + (more + first * miss) * min(moved, 100)
+                           for moved in (5000, 50))
+            return {"visits_ns": visits, "visits_visited": 5000, "visits_steps": 100,
+                    "visit_ns": few, "visit_visited": 50, "visit_steps": 100,
+                    "drop_ns": 150, "drop_visited": 50, "drop_steps": 100}
+        found = calibration.fit_visits([run(0), run(50), run(100)], [0, 50, 100])
+        for name, expected in (("visit", (4, 0.05)), ("pass", (6, 0.3)), ("drop", (3, 0))):
+            for value, wanted in zip(found[name], expected, strict=True):
+                self.assertAlmostEqual(value, wanted, delta=0.05 * wanted + 0.01, msg=name)
+        # A call is told without what its run moved beside.
+        taken = {"fire_ns": 1000 + 50 * 10 + 50 * 6, "fire_fired": 50, "fire_visited": 100,
+                 "fire_steps": 100}
+        self.assertAlmostEqual(calibration.called(taken, "fire", 0, {"visit": (10, 0),
+                                                                     "pass": (6, 0)}), 20)
+
+    def test_curves_rise_and_a_line_that_was_lost_costs_no_less_than_one_that_was_kept(self):
+        readings = [{"touch_10": 5, "touch_200": 20, "touch_3000": 100,
+                     "again_10": -3, "again_200": 60, "again_3000": 140}] * 3
+        found = calibration.curves(readings)
+        self.assertEqual(found["sizes"], [10, 200, 3000])
+        self.assertEqual(found["touch"], [5, 20, 100])
+        self.assertEqual(found["again"], [5, 60, 100])
 
     def test_memory_is_told_from_a_loop_of_few_cells_and_one_of_many(self):
         few, many = (41000 + model.chunk_bytes(cells, 1570) for cells in (500, 20000))
