@@ -4,7 +4,8 @@ writes as HTML and publish.py as Markdown."""
 
 import dataclasses
 
-from figures import (ADVANCE_WORKLOADS, MEMORY, is_orientation, is_ours, is_peer)
+from figures import (ADVANCE_WORKLOADS, MEMORY, is_orientation, is_ours, is_peer,
+                     worst_first)
 from table import FIGURES, number, share
 import svg
 from intervals import WIDE
@@ -158,7 +159,7 @@ def best_of_ours(losses):
         same = (loss.what, loss.timers)
         if same not in least or loss.multiple < least[same].multiple:
             least[same] = loss
-    return list(least.values())
+    return worst_first(least.values())
 
 
 def loss_words(loss):

@@ -58,15 +58,15 @@ class Loss:
     what: str
     timers: int
     ours: str
-    our_value: float
     peer: str
-    peer_value: float
+    multiple: float  # of the peer's figure, as everywhere within rounds
     is_best_of_ours: bool
-    is_clear: bool  # the interval of their ratio lies above 1
+    is_clear: bool   # the interval of their ratio lies above 1
 
-    @property
-    def multiple(self):
-        return self.our_value / self.peer_value
+
+def worst_first(losses):
+    """What is beyond noise first, and the worst of that."""
+    return sorted(losses, key=lambda loss: (not loss.is_clear, -loss.multiple))
 
 
 def read(paths):
@@ -208,7 +208,7 @@ class Measured:
                 found += self._losses_in(workload, counter, f"{workload}: one advance, {name}")
         for (workload, counter), how in MEMORY.items():
             found += self._losses_in(workload, counter, f"memory a timer, {how}")
-        return sorted(found, key=lambda loss: (not loss.is_clear, -loss.multiple))
+        return worst_first(found)
 
     def _losses_in(self, workload, counter, title):
         found = []
@@ -218,12 +218,12 @@ class Measured:
             if not peer or not best_of_ours or not peer[1]:
                 continue
             for name in filter(is_ours, self.contenders()):
-                ours = self.values(workload, counter, name, timers)
-                if ours and statistics.median(ours) > peer[1]:
-                    ratio = self.results.ratio(workload, counter, timers, name, peer[0])
-                    found.append(Loss(
-                        title, timers, name, statistics.median(ours), peer[0], peer[1],
-                        best_of_ours[1] > peer[1], (ratio.low or 0) > 1))
+                if not self.values(workload, counter, name, timers):
+                    continue
+                ratio = self.results.ratio(workload, counter, timers, name, peer[0])
+                if ratio.value > 1:
+                    found.append(Loss(title, timers, name, peer[0], ratio.value,
+                                      best_of_ours[1] > peer[1], (ratio.low or 0) > 1))
         return found
 
     def won_and_lost(self):

@@ -154,6 +154,13 @@ class Losses(Folder):
         self.assertEqual(table.rows, [("plain", ["idle: ns per refresh", "4.00× libuv"])])
         self.assertIn("In 1 of the 2 comparisons", content.losses_sentence(measured))
 
+    def test_the_worst_comes_first_by_what_is_shown(self):
+        costs = {"idle/tickwheel-later": 100, "idle/tickwheel-park": 11, "idle/libev": 10,
+                 "churn/tickwheel-park": 15, "churn/libev": 10}
+        runs = [run(f"{name}/10000", cost) for name, cost in costs.items() for _ in range(3)]
+        table = content.losses_table(self.measured(runs), by_all=True)
+        self.assertEqual([cells[1] for _, cells in table.rows], ["1.50× libev", "1.10× libev"])
+
     def test_an_interval_that_reaches_1_is_marked_as_noise(self):
         runs = [run("idle/tickwheel-park/10000", cost) for cost in (10, 11, 12)]
         runs += [run("idle/libev/10000", cost) for cost in (9, 10, 13)]
