@@ -4,6 +4,7 @@ does not is named.
 
     test_release.py TOP
 """
+import json
 import re
 import shutil
 import subprocess
@@ -75,6 +76,56 @@ class Release(unittest.TestCase):
             self.assertLessEqual({"tw_later", "tw_options.f", "tw_options.g", "tw_stats.f", "tw_stats.g"},
                                  names)
             self.assertFalse({"tw_run", "tw_stats.late", "tw_options.on_slow"} & names)
+
+    @unittest.skipUnless(shutil.which("git"), "no git")
+    def test_figures_of_another_code_or_of_a_reduced_run_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = copy_tree(folder)
+            shutil.copytree(TOP / "lib", copy / "lib")
+
+            def git(*arguments):
+                return subprocess.run(["git", "-C", copy, "-c", "user.name=a", "-c", "user.email=a@b",
+                                       *arguments], capture_output=True, text=True,
+                                      check=True).stdout.strip()
+
+            def figures(command, commit):
+                for path in (copy / "docs/benchmarks/data").glob("*.json"):
+                    data = json.loads(path.read_text())
+                    data["context"]["command"] = command
+                    data["context"]["machine"]["tickwheel"] = f"commit {commit}"
+                    data["context"]["machine"]["Version"] = self.version()
+                    path.write_text(json.dumps(data))
+
+            def said():
+                return [line for line in check(copy)[1] if "bench/run --full" in line]
+
+            git("init", "--quiet")
+            git("add", ".")
+            git("commit", "--quiet", "--message", "measured")
+            measured = git("rev-parse", "--short=12", "HEAD")
+            figures("bench/run --full --publish", measured)
+            self.assertEqual(said(), [])
+            figures("bench/run --reduced --publish", measured)
+            self.assertTrue(said() and all("--reduced" in line for line in said()), said())
+            figures("bench/run --full --publish", "0123456789ab")
+            self.assertTrue(said() and all("no commit here" in line for line in said()), said())
+            figures("bench/run --full --publish", measured)
+            for file in ("lib/loop/run.c", "include/tickwheel.h"):
+                text = (copy / file).read_text()
+                (copy / file).write_text(text + "\n")
+                self.assertTrue(said() and all(measured in line for line in said()), said())
+                git("commit", "--quiet", "--all", "--message", "changed")
+                self.assertTrue(said(), "the change is committed")
+                (copy / file).write_text(text)
+                git("commit", "--quiet", "--all", "--message", "as it was")
+                self.assertEqual(said(), [])
+            for path in (copy / "docs/benchmarks/data").glob("*.json"):
+                path.unlink()
+            self.assertTrue(said()[0].startswith("no machine's figures"), said())
+
+    @staticmethod
+    def version():
+        return re.search(r'TW_VERSION_STRING "(.*)"', (TOP / "include/tickwheel.h").read_text())[1]
 
 
 if __name__ == "__main__":
