@@ -82,8 +82,10 @@
  *                loop can be changed: all that would change it is refused with
  *                EBUSY, and tw_next_ns, which would, returns tw_now_ns. In
  *                options.clock the loop may be used, but neither run nor freed,
- *                and its time is the latest reading. Every hook returns: none may
- *                be left by a jump or an exception.
+ *                and its time is the latest reading. While nothing is due or to be
+ *                moved, tw_advance returns 0 there without EBUSY, and tw_now_ns moves:
+ *                a run with nothing to do is left out before anything is asked. Every
+ *                hook returns: none may be left by a jump or an exception.
  *     Times      A time that does not fit saturates. Seconds are multiplied by
  *                1e9 as doubles, and rounded up to the next nanosecond: 0.1 is
  *                100,000,000 ns. NaN is refused with EINVAL; a negative
@@ -204,7 +206,8 @@ TW_API tw_handle tw_call_soon(tw_loop *loop, tw_callback *callback, void *arg);
  * Returns a handle, or 0 as tw_call_soon does. Cost: O(1), and one reading of
  * the clock. Calls with equal deadlines run in the order of scheduling. */
 TW_API tw_handle tw_call_later(tw_loop *loop, double delay, tw_callback *callback, void *arg);
-TW_API tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback, void *arg);
+TW_API tw_handle tw_call_later_ns(tw_loop *loop, uint64_t delay_ns, tw_callback *callback,
+                                  void *arg);
 
 /* Calls callback(arg) once, when the loop's clock has reached `when`.
  *   when     on the clock of tw_time (when_ns: of tw_time_ns).
@@ -231,7 +234,8 @@ TW_API tw_handle tw_call_between_ns(tw_loop *loop, uint64_t earliest_ns, uint64_
  * is cancelled; or 0 as tw_call_soon does. To begin at once, move the first call:
  * tw_reschedule_later_ns(loop, handle, 0). */
 TW_API tw_handle tw_call_every(tw_loop *loop, double interval, tw_callback *callback, void *arg);
-TW_API tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *callback, void *arg);
+TW_API tw_handle tw_call_every_ns(tw_loop *loop, uint64_t interval_ns, tw_callback *callback,
+                                  void *arg);
 
 /* Cancels a call. true: it would have run, and now never will. false: the
  * handle is stale or was never given out. When it returns the library holds
@@ -436,11 +440,11 @@ TW_API tw_handle tw_call_at_threadsafe(tw_loop *loop, double when, tw_callback *
 TW_API tw_handle tw_call_at_threadsafe_ns(tw_loop *loop, uint64_t when_ns, tw_callback *callback,
                                           void *arg);
 
-/* Cancels a call that was started from any thread, from any thread. true: the callback will not start, and the
- * library does not touch arg any more, which may be freed at once. false: it has
- * started (and may be running), or has run, or was cancelled or dropped; or, with EINVAL,
- * the handle is none that a call above gives. Of several cancels of one call, one
- * returns true. Its memory comes back within the next runs; of a call that the loop has
+/* Cancels a call that was started from any thread, from any thread. true: the callback
+ * will not start, and the library does not touch arg any more, which may be freed at once.
+ * false: it has started (and may be running), or has run, or was cancelled or dropped; or,
+ * with EINVAL, the handle is none that a call above gives. Of several cancels of one call,
+ * one returns true. Its memory comes back within the next runs; of a call that the loop has
  * not seen yet, at once. The loop is not woken for it. Cost: three atomic exchanges. */
 TW_API bool tw_cancel_threadsafe(tw_loop *loop, tw_handle handle);
 
@@ -541,10 +545,10 @@ TW_API void tw_timer_stop(tw_loop *loop, tw_timer *timer);
 /* Stops the timer, but lets the loop keep its place: it will not fire, and
  * starting it again soon is cheapest: before its old deadline, to be due no earlier
  * than that, as the timeout of the next request on a connection is. Where new deadlines
- * are as often earlier, tw_timer_stop costs no more, and less in cache. Stop it before its memory is
- * freed. A timer of another loop is left alone, as by tw_timer_stop. A parked timer
- * does not count as pending and wakes nobody; the loop holds its 8 bytes until its old
- * deadline has passed. */
+ * are as often earlier, tw_timer_stop costs no more, and less in cache. Stop it before
+ * its memory is freed. A timer of another loop is left alone, as by tw_timer_stop. A parked
+ * timer does not count as pending and wakes nobody; the loop holds its 8 bytes until its
+ * old deadline has passed. */
 TW_API void tw_timer_park(tw_loop *loop, tw_timer *timer);
 
 /* Whether the timer will fire: started, and not since stopped, parked or
@@ -657,10 +661,11 @@ struct tw_options {
     void *clock_arg;
     const tw_allocator *allocator;      /* copied; NULL: malloc, with huge pages for large blocks */
     int missed;                         /* TW_MISSED_SKIP or TW_MISSED_CATCH_UP */
-    uint64_t slow_callback_ns;          /* a callback that takes so long is reported to on_slow; 0: off.
-                                           Costs two readings of the clock a callback */
+    uint64_t slow_callback_ns;          /* a callback that takes so long is reported to on_slow;
+                                           0: off. Costs two readings of the clock a callback */
     void (*on_slow)(void *hook_arg, tw_callback *callback, void *arg, uint64_t took_ns);
-                                        /* after the callback, which may have freed what arg points to */
+                                        /* after the callback, which may have freed what arg points
+                                           to */
     void (*on_drop)(void *hook_arg, tw_callback *callback, void *arg); /* see tw_loop_free
                                                                           and tw_cancel_all */
     void *hook_arg;
@@ -674,6 +679,7 @@ struct tw_options {
                              `arg`, with a callback of NULL */
     bool nested;          /* a run from inside a callback is a run like another, of all that is due
                              by then; the one around it goes on behind it. Otherwise it is refused.
+                             With it a run that fires a timer takes some twice the instructions.
                              tw_run_forever and tw_run_until_empty are refused in any case */
     bool cached_now;      /* relative starts and moves count from the latest reading of the clock
                              instead of reading it: by tw_update_now, tw_time, tw_timeout_ms or a
@@ -697,10 +703,10 @@ struct tw_options {
 TW_API int tw_reserve(tw_loop *loop, size_t timers);
 
 /* The same for calls by handle alone, 72 bytes each, and for embedded timers, 8 bytes
- * each; for calls, the blocks of nodes are whole. Beside them 5 KiB at least, 260 bytes a timer while there are few, and 480 KiB
- * from some 2,000 timers on: in each slot of the wheel a chunk of 32 cells may be half
- * empty. Without a reserve, chunks are made as they are needed, and 10,000 timers over a
- * minute take 63 KiB beside their 8 bytes. */
+ * each; for calls, the blocks of nodes are whole. Beside them 5 KiB at least, 260 bytes a
+ * timer while there are few, and 480 KiB from some 2,000 timers on: in each slot of the
+ * wheel a chunk of 32 cells may be half empty. Without a reserve, chunks are made as they
+ * are needed, and 10,000 timers over a minute take 63 KiB beside their 8 bytes. */
 TW_API int tw_reserve_calls(tw_loop *loop, size_t calls);
 TW_API int tw_reserve_embedded(tw_loop *loop, size_t timers);
 
@@ -729,7 +735,8 @@ struct tw_stats {
     uint64_t visited;     /* cells read by cascades and opened ticks, and calls and posts of other
                              threads that were taken in */
     uint64_t wakeups;     /* tw_run_forever woke from its sleep */
-    uint64_t alarms;      /* the system was told when to wake the loop, or to wake an outer poller */
+    uint64_t alarms;      /* the system was told when to wake the loop, or to wake an outer
+                             poller */
 };
 
 /* Ready to be filled:  tw_stats stats = TW_STATS_INIT; */
@@ -747,12 +754,14 @@ TW_API size_t tw_pending_count(const tw_loop *loop);
 /* What is known of a pending call, or an active timer. */
 typedef struct tw_call_info {
     size_t size;             /* sizeof(tw_call_info) as the library was built */
-    uint64_t when_ns;        /* its deadline; of a soon call, the loop's clock when it was scheduled */
+    uint64_t when_ns;        /* its deadline; of a soon call, the loop's clock when it was
+                                scheduled */
     uint64_t interval_ns;    /* of a periodic call; 0: once */
     tw_callback *callback;   /* NULL: a bare timer */
     void *arg;
     tw_handle handle;        /* 0: an embedded timer */
-    tw_timer *timer;         /* NULL: a call by handle. A bare timer's address, if callback is NULL */
+    tw_timer *timer;         /* NULL: a call by handle. A bare timer's address, if callback is
+                                NULL */
     tw_context *context;     /* that it will run in; NULL: the loop's own */
 } tw_call_info;
 

@@ -48,7 +48,8 @@ typename std::enable_if<std::is_integral<Number>::value, uint64_t>::type
 to_ns(std::chrono::duration<Number, Period> duration) noexcept
 {
     using ns = std::ratio_multiply<Period, std::giga>;
-    constexpr uint64_t times = static_cast<uint64_t>(ns::num), parts = static_cast<uint64_t>(ns::den);
+    constexpr uint64_t times = static_cast<uint64_t>(ns::num);
+    constexpr uint64_t parts = static_cast<uint64_t>(ns::den);
     if (duration.count() <= 0)
         return 0;
     uint64_t count = static_cast<uint64_t>(duration.count());

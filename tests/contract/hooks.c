@@ -323,6 +323,45 @@ Test(hooks, clock_may_use_the_loop_but_neither_run_nor_free_it)
     loop_free(loop);
 }
 
+static unsigned advances, refusals;
+
+static uint64_t advancing_clock(void *arg)
+{
+    (void)arg;
+    if (!the_loop)
+        return clock_ns;
+    errno = 0;
+    REQUIRE(tw_advance(the_loop, clock_ns) == 0, "it ran");
+    if (errno == 0) {
+        REQUIRE(tw_now_ns(the_loop) == clock_ns, "the advance has not moved it");
+        advances++;
+    } else {
+        REQUIRE(errno == EBUSY, "errno %d", errno);
+        REQUIRE(tw_now_ns(the_loop) < clock_ns, "it is refused and has moved it");
+        refusals++;
+    }
+    return clock_ns;
+}
+
+Test(hooks, an_advance_in_the_clock_is_refused_only_if_it_has_something_to_do)
+{
+    tw_options options = test_options();
+    options.clock = advancing_clock;
+    tw_loop *loop = loop_with(&options);
+    tw_call_at_ns(loop, START + SECOND, record, ID(1));
+    run_at(loop, START + MS);
+    the_loop = loop;
+    clock_ns = START + 2 * MS;
+    cr_assert_eq(tw_time_ns(loop), clock_ns);
+    cr_assert_eq(advances, 1);
+    clock_ns = START + SECOND;
+    cr_assert_eq(tw_time_ns(loop), clock_ns);
+    cr_assert_eq(refusals, 1);
+    cr_assert_eq(fired_count, 0);
+    the_loop = NULL;
+    loop_free(loop);
+}
+
 /* --------------------------------------------------------------- the recorder's */
 
 static int trying_write(void *arg, const void *bytes, size_t count)
