@@ -13,7 +13,7 @@ struct walk {
     size_t active, parked;  /* timers */
     size_t nodes;           /* active timers that are nodes */
     size_t remotes;         /* and those that are calls of other threads */
-    uint64_t earliest;      /* deadline of an active timer, soon calls left aside; else BITS_NEVER */
+    uint64_t earliest;      /* deadline of an active timer, but for soon calls; else BITS_NEVER */
     uint64_t sorted;        /* the earliest in a run of the ready list; else BITS_NEVER */
 };
 
@@ -31,7 +31,8 @@ static const tw_timer *whole(const tw_bare_timer *timer)
 /* What holds for every timer that a cell, or the spilled one before, leads to. */
 static const char *check_timer(struct walk *walk, const tw_bare_timer *timer, unsigned slot)
 {
-    CHECK(timer_placed(timer) && timer_slot(timer) == slot, "T1: a timer does not name the place it is in");
+    CHECK(timer_placed(timer) && timer_slot(timer) == slot,
+          "T1: a timer does not name the place it is in");
     CHECK(calendar_owns(walk->calendar, timer), "T2: a timer is not marked as this loop's");
     if (timer_parked(timer)) {
         walk->parked++;
@@ -86,11 +87,12 @@ static const char *check_slot(struct walk *walk, unsigned slot)
     unsigned level = wheel_level(slot), index = slot & (wheel_ring(level) - 1);
     uint64_t word = level < TW_LEVELS ? wheel->occupied[level][index / 64]
                                       : wheel->far_occupied[level - TW_LEVELS];
-    CHECK((word >> (index & 63) & 1) == (bucket->count > 0), "W1: the bitmap is wrong about a slot");
+    CHECK((word >> (index & 63) & 1) == (bucket->count > 0),
+          "W1: the bitmap is wrong about a slot");
     if (bucket->count == 0)
         return NULL;
     CHECK(wheel->levels >> level & 1, "W5: a level with cells is taken for an empty one");
-    CHECK(bucket->count <= TW_WAKE_CELLS || wheel->waking_levels >> level & 1,
+    CHECK(level == 0 || bucket->count <= TW_WAKE_CELLS || wheel->waking_levels >> level & 1,
           "W5: nobody would wake up for a slot of very many cells");
     uint64_t number = wheel_number(wheel, slot), start = wheel_start(level, number);
     if (level == 0 && start == wheel->cursor) {
@@ -171,7 +173,8 @@ static bool due_in_order(const tw_bare_timer *a, const tw_bare_timer *b)
 static const char *check_run(struct walk *walk, const struct ready_run *run)
 {
     const tw_bare_timer *first = *run->queue.head; /* NULL: an empty cell */
-    CHECK(!first || walk->calendar->ready.count == 1 || (first->deadline_ == run->deadline && timer_sequence(first) == run->sequence),
+    CHECK(!first || walk->calendar->ready.count == 1 ||
+              (first->deadline_ == run->deadline && timer_sequence(first) == run->sequence),
           "R2: a run is not known by its first timer");
     return check_queue(walk, &run->queue, SLOT_RUN, due_in_order);
 }
@@ -191,7 +194,8 @@ static const char *check_ready(struct walk *walk)
 {
     const struct ready *ready = &walk->calendar->ready;
     for (size_t i = 0; i < ready->count; i++) {
-        const struct ready_run *run = &ready->runs[i], *above = &ready->runs[i > 0 ? (i - 1) / 2 : 0];
+        const struct ready_run *run = &ready->runs[i];
+        const struct ready_run *above = &ready->runs[i > 0 ? (i - 1) / 2 : 0];
         CHECK(run->queue.count > 0, "R3: an empty run is kept");
         CHECK(i == 0 || above->deadline < run->deadline ||
                   (above->deadline == run->deadline &&
@@ -252,11 +256,13 @@ static const char *check_pool(const struct walk *walk)
 static const char *check_counts(const struct walk *walk)
 {
     const tw_loop *loop = walk->loop;
-    CHECK(walk->calendar->next_ns <= CALENDAR_ASK_AGAIN || walk->calendar->next_ns <= walk->earliest,
+    CHECK(walk->calendar->next_ns <= CALENDAR_ASK_AGAIN ||
+              walk->calendar->next_ns <= walk->earliest,
           "C3: the loop would be woken after its earliest deadline");
     CHECK(walk->active == loop_pending(loop), "L1: the count of pending timers is wrong");
     CHECK(walk->remotes == remote_placed(&loop->remote), "X6: calls of other threads are lost");
-    CHECK(walk->parked == calendar_parked(walk->calendar), "L2: the count of parked timers is wrong");
+    CHECK(walk->parked == calendar_parked(walk->calendar),
+          "L2: the count of parked timers is wrong");
     return NULL;
 }
 

@@ -46,7 +46,10 @@ void wheel_mark_upper(struct wheel *wheel, unsigned slot)
 
 void wheel_note_large(struct wheel *wheel, unsigned slot)
 {
-    wheel->waking_levels |= 1u << wheel_level(slot);
+    unsigned level = wheel_level(slot);
+    if (level == 0) /* its slots are not emptied on the way to them */
+        return;
+    wheel->waking_levels |= 1u << level;
     if (wheel->slots[slot].count > TW_WAKE_CELLS)
         wheel->wakes_more = true;
 }

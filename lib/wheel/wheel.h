@@ -88,11 +88,13 @@ struct wheel {
     uint64_t cursor;                                  /* the tick that is open */
     uint64_t next_tick;                               /* no slot of level 0 is occupied before it */
     uint64_t cascade_due;                             /* no cascade is due before this tick */
-    bool wakes_more;                                  /* a slot has grown that wheel_wake_for looks at */
-    uint32_t waking_levels;                           /* a bit for each level that may have a slot that
-                                                         wheel_wake_for looks at */
-    uint32_t levels;                                  /* a bit for each level that may have cells, and
-                                                         for level 0 */
+    bool wakes_more;                                  /* a slot has grown that wheel_wake_for looks
+                                                         at; noticed by its next chunk, up to
+                                                         CHUNK_ROOM - 1 cells late */
+    uint32_t waking_levels;                           /* a bit for each upper level that may have a
+                                                         slot that wheel_wake_for looks at */
+    uint32_t levels;                                  /* a bit for each level that may have cells,
+                                                         and for level 0 */
     uint64_t occupied[TW_LEVELS][WHEEL_WORDS];        /* which slots have cells */
     uint64_t far_occupied[FAR_LEVELS];                /* the same beyond the span */
     struct wheel_cascade cascades[WHEEL_ALL_LEVELS];  /* of the levels from 1 */

@@ -230,6 +230,16 @@ Test(check, W5_slot_of_very_many_that_nobody_wakes_up_for)
     EXPECT("W5");
 }
 
+Test(check, W5_no_tick_is_woken_for_on_the_way_to_it)
+{
+    begin();
+    for (unsigned i = 0; i <= TW_WAKE_CELLS + CHUNK_ROOM; i++)
+        tw_call_at_ns(loop, now + 5 * 1024, nothing, NULL);
+    cr_assert_eq(calendar->wheel.waking_levels, 0);
+    cr_assert_not(calendar->wheel.wakes_more);
+    cr_assert_null(tw_check(loop));
+}
+
 Test(check, C1_deadline_before_the_visit_of_its_slot)
 {
     begin();
