@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check: tw_check after every public call, in builds with TW_CHECKED >= 3; of a large
- * loop, after one in as many as keeps it at a few hundred cells a call.
+ * check: tw_check after each call that starts, stops, moves or runs, in builds with
+ * TW_CHECKED >= 3; in a loop of 256 n timers, after one in n.
  */
 #ifndef TW_CHECK_H
 #define TW_CHECK_H

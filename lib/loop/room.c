@@ -6,7 +6,7 @@
 #include "owner.h"
 #include "remote_loop.h"
 
-/* Room for so many timers, with nodes for as many calls, */
+/* Room for so many timers, with nodes for so many calls. 0 or -1. */
 static int reserve(tw_loop *loop, size_t timers, size_t nodes)
 {
     if (!loop) {
@@ -16,12 +16,13 @@ static int reserve(tw_loop *loop, size_t timers, size_t nodes)
     TW_ASSERT_OWNED(loop);
     if (!loop_may_change(loop))
         return -1;
-    if (calendar_reserve(&loop->calendar, timers) != 0 ||
-        pool_reserve(&loop->pool, nodes) != 0) {
-        errno = ENOMEM;
-        return -1;
-    }
-    return 0;
+    bool made = calendar_reserve(&loop->calendar, timers) == 0 &&
+                pool_reserve(&loop->pool, nodes) == 0;
+    TW_ASSERT_SOUND(loop);
+    if (made)
+        return 0;
+    errno = ENOMEM;
+    return -1;
 }
 
 int tw_reserve(tw_loop *loop, size_t timers)
