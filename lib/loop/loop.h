@@ -34,7 +34,8 @@ struct loop_counts {
     uint64_t posts;                 /* calls made for other threads */
     uint64_t dropped;               /* by tw_loop_free */
     uint64_t gathered;              /* sequence numbers that tw_cancel_all gave out */
-    uint64_t reserved;              /* and those kept for calls of other threads that did not come */
+    uint64_t reserved;              /* and those kept for calls of other threads that did not
+                                       come */
 };
 
 /* The innermost run under way. */
@@ -65,8 +66,9 @@ struct tw_loop {
     bool cached_now;                /* options.cached_now */
     unsigned locked;                /* hooks under way in which the loop must not change */
     bool awaited;                   /* runner_awaited, where a run has it at hand */
-    bool soon_cut;                  /* the last run was cut short before the turn of its timers, and no
-                                       soon call was scheduled since: the next goes on with it */
+    bool soon_cut;                  /* the last run was cut short before the turn of its timers,
+                                       and no soon call was scheduled since: the next goes on with
+                                       it */
     struct run_state run;           /* all 0 if none is under way */
     uint64_t runs;                  /* how many have begun */
     struct recorder *recorder;      /* NULL: nothing is recorded */
@@ -82,8 +84,8 @@ struct tw_loop {
     struct runner runner;
     size_t pending_cap;             /* options.max_pending; SIZE_MAX: none */
     uint64_t slack_ns;
-    uint64_t sharp_until_ns;        /* what is due by then is not put off by the slack: a window that
-                                       is shorter than it ends soon after */
+    uint64_t sharp_until_ns;        /* what is due by then is not put off by the slack: a window
+                                       that is shorter than it ends soon after */
     bool own_clock;                 /* options.clock was given */
     int missed;                     /* TW_MISSED_... */
     bool nested;                    /* options.nested */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * record: writes down what is started, moved, stopped and fired, as a trace
+ * (trace_format.h), for replay.
+ *
  * A timer has no room for an id: a hash of its address gives it one, from the
  * first start that is seen to the stop or firing. A parked timer keeps its id.
  * What was pending before the recording began has none until it is moved, and

@@ -86,7 +86,8 @@ static void take_arrivals(tw_loop *loop)
     remote->arrived = atomic_exchange(&loop->posts.arrivals, NULL);
     remote->first = remote->last;
     remote->last = atomic_load(&remote->started);
-    uint64_t numbers = remote->last - remote->first + 1; /* one more for the late: see place_remote */
+    /* One more for the late: see place_remote. */
+    uint64_t numbers = remote->last - remote->first + 1;
     remote->sequence = loop->calendar.sequence;
     loop->calendar.sequence += numbers * TIMER_SEQUENCE_ONE;
     loop->counts.reserved += numbers;
@@ -298,7 +299,8 @@ static struct remote_node *find_pending(const tw_loop *loop, tw_handle handle, u
     if (!node)
         return NULL;
     *state = atomic_load(&node->state);
-    bool pending = remote_phase(*state) == REMOTE_POSTED || remote_phase(*state) == REMOTE_SCHEDULED;
+    bool pending = remote_phase(*state) == REMOTE_POSTED ||
+                   remote_phase(*state) == REMOTE_SCHEDULED;
     return pending && remote_generation(*state) == (uint32_t)(handle >> 32) ? node : NULL;
 }
 

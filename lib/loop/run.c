@@ -501,7 +501,7 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
  * Most runs of a small loop have a timer or two to fire, and nothing else to look at:
  * no soon calls, no posts, nobody who waits between the runs. calendar_has_more says
  * whether, by calendar.pass_ns, which is reset by what could change that. Such a run takes
- * a third of the instructions. */
+ * half of the instructions. */
 
 /* The run has come to its end. */
 TW_INLINE void end_wheel_run(tw_loop *loop)

@@ -40,10 +40,10 @@ struct post {
 
 enum post_reader { POST_AWAKE, POST_ASLEEP, POST_WOKEN };
 
-/* The two halves lie in cache lines of their own: the loop's thread writes its
- * half with every call it makes, while others push. */
 struct remote_node;
 
+/* The two halves lie in cache lines of their own: the loop's thread writes its
+ * half with every call it makes, while others push. */
 struct post_queue {
     /* Any thread's. */
     _Alignas(64) _Atomic(tw_post *) newest;

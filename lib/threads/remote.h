@@ -42,7 +42,7 @@
 #include "remote_pool.h"
 
 struct remote {
-    /* Any thread's. `newest` is in struct post_queue, where a run looks anyway. */
+    /* Any thread's. `arrivals` is in struct post_queue, where a run looks anyway. */
     _Alignas(64) _Atomic(uint64_t) started; /* calls, ever: the number of the last one */
     _Atomic(uint64_t) cancelled;            /* of them, or dropped */
     struct remote_pool pool;

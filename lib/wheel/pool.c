@@ -32,6 +32,15 @@ static uint32_t slab_begins(unsigned slab)
            (slab - POOL_GROWING) * POOL_LARGEST;
 }
 
+/* How many nodes of a slab have been free or taken, ever. */
+static uint32_t slab_used(const struct pool *pool, unsigned slab)
+{
+    uint32_t begins = slab_begins(slab), nodes = slab_nodes(slab);
+    if (pool->used <= begins)
+        return 0;
+    return pool->used - begins < nodes ? pool->used - begins : nodes;
+}
+
 /* How many nodes have been taken, or which slabs there are, has changed. */
 static void set_found_at_once(struct pool *pool)
 {
@@ -40,7 +49,8 @@ static void set_found_at_once(struct pool *pool)
 
 void pool_free(struct pool *pool)
 {
-    pool->used = pool->found_at_once = 0; /* before the allocator's hook, which may ask for a handle */
+    /* Before the allocator's hook, which may ask for a handle. */
+    pool->used = pool->found_at_once = 0;
     for (unsigned i = 0; i < pool->slab_count; i++)
         memory_free(pool->memory, pool->slabs[i], slab_bytes(i));
     memory_free(pool->memory, pool->slabs, pool->directory * sizeof *pool->slabs);
@@ -123,9 +133,9 @@ static int pool_add_slab(struct pool *pool)
 static void list_all_never_taken(struct pool *pool)
 {
     for (unsigned slab = pool->slab_count; slab-- > 0;) {
-        uint32_t begins = slab_begins(slab), used = pool->used > begins ? pool->used - begins : 0;
-        if (used < slab_nodes(slab) && pool->slabs[slab])
-            list_never_taken(pool, pool->slabs[slab] + used, begins + used, slab_nodes(slab) - used);
+        uint32_t used = slab_used(pool, slab), fresh = slab_nodes(slab) - used;
+        if (fresh > 0 && pool->slabs[slab])
+            list_never_taken(pool, pool->slabs[slab] + used, slab_begins(slab) + used, fresh);
     }
     pool->used = pool->room + pool->missing;
     set_found_at_once(pool);
@@ -146,15 +156,6 @@ int pool_reserve(struct pool *pool, size_t nodes)
 static bool is_free(const struct node *node)
 {
     return !(node->generation & 1) && node->generation != 0;
-}
-
-/* How many nodes of a slab have been taken, ever. */
-static uint32_t slab_used(const struct pool *pool, unsigned slab)
-{
-    uint32_t begins = slab_begins(slab), nodes = slab_nodes(slab);
-    if (pool->used <= begins)
-        return 0;
-    return pool->used - begins < nodes ? pool->used - begins : nodes;
 }
 
 /* Whether all its nodes are free, and no cell leads to one. */

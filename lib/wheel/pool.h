@@ -53,8 +53,8 @@ struct pool {
 void pool_init(struct pool *pool, struct memory *memory, unsigned number);
 void pool_free(struct pool *pool);
 
-/* Makes room for `nodes` nodes in use at once, and all that there is to be made for their first
- * use. 0, or -1 if there is no memory. O(nodes). */
+/* Makes room for `nodes` nodes in use at once, and makes all nodes free ones, so that their
+ * first use costs no page fault. 0, or -1 if there is no memory. O(nodes). */
 int pool_reserve(struct pool *pool, size_t nodes);
 
 /* Gives back the slabs without a node that is in use, or retired, or that a cell still

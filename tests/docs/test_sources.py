@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What the sources owe: each opens with its licence, in C with what it is, and in lib/ none includes a file that
-stands above it, or calls a function of one, in the order that docs/DESIGN.md gives.
+"""What the sources owe: each opens with its licence, in C with what it is; in lib/ and include/
+no line is too long; and in lib/ none includes a file that stands above it, or calls a function
+of one, in the order that docs/DESIGN.md gives.
 
     test_sources.py TOP
 """
@@ -46,6 +47,26 @@ class Licence(unittest.TestCase):
                   if path.suffix in (".c", ".h", ".cpp", ".hpp")
                   and not path.read_text(encoding="utf-8").splitlines()[1].startswith(("/*", "//"))]
         self.assertEqual(silent, [])
+
+
+class Lines(unittest.TestCase):
+    LONGEST = 100
+    TABLE = re.compile(r"^\s*(?:/?\*|//)?\s*\|.*\|\s*(?:\*/)?$")  # a row of one
+    URL = re.compile(r"https?://\S+")
+    AS_YET = {"lib/loop/run.c": 1}  # too long today
+
+    def test_none_of_the_library_is_too_long_to_read(self):
+        found = [path for folder in ("lib", "include") for path in sorted((TOP / folder).rglob("*.*"))
+                 if path.suffix in (".c", ".h", ".hpp")]
+        self.assertGreater(len(found), 80)
+        long = {}
+        for path in found:
+            name = path.relative_to(TOP).as_posix()
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if len(line) > self.LONGEST and not self.TABLE.match(line) and not self.URL.search(line):
+                    long.setdefault(name, []).append(number)
+        self.assertEqual({name: lines for name, lines in long.items()
+                          if len(lines) > self.AS_YET.get(name, 0)}, {})
 
 
 class Layers(unittest.TestCase):
