@@ -49,6 +49,13 @@ class Licence(unittest.TestCase):
         self.assertEqual(silent, [])
 
 
+    def test_each_of_the_library_begins_with_its_name(self):
+        nameless = [str(path.relative_to(TOP)) for path in sorted((TOP / "lib").rglob("*.[ch]"))
+                    if not re.match(rf"/\*(?: \*)? {path.stem}\b", "".join(
+                        path.read_text(encoding="utf-8").splitlines()[1:3]))]
+        self.assertEqual(nameless, [])
+
+
 class Lines(unittest.TestCase):
     LONGEST = 100
     TABLE = re.compile(r"^\s*(?:/?\*|//)?\s*\|.*\|\s*(?:\*/)?$")  # a row of one
