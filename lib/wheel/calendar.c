@@ -39,16 +39,10 @@ static uint64_t horizon_tick(const struct calendar *calendar)
     return calendar->horizon_ns >> calendar->tick_shift;
 }
 
-static void set_still(struct calendar *calendar)
-{
-    bool still = !calendar->running && !calendar->opening;
-    calendar->still_state = still ? calendar->fast_state : CALENDAR_NO_STATE;
-}
-
 void calendar_allow_short_cuts(struct calendar *calendar, bool allow)
 {
     calendar->fast_state = allow ? calendar->tag + 1 : CALENDAR_NO_STATE;
-    set_still(calendar);
+    calendar_set_still(calendar);
     calendar_stop_passing(calendar);
 }
 
@@ -243,13 +237,6 @@ TW_INLINE void settle(struct calendar *calendar, tw_bare_timer *timer, unsigned 
     put_in_wheel(calendar, timer, slot);
 }
 
-/* The same of a parked one: it is dropped. */
-static void drop_parked(struct calendar *calendar, tw_bare_timer *timer)
-{
-    calendar->park_ends++;
-    timer_set_unplaced(timer);
-}
-
 /* So many cells were read. */
 TW_INLINE void count_visits(struct calendar *calendar, size_t cells)
 {
@@ -272,7 +259,7 @@ static bool move_closer(struct calendar *calendar, unsigned slot, uint64_t share
         for (unsigned i = taken.count; i-- > 0;) {
             cells_ask(&taken, i - CELLS_AHEAD); /* a large number where there is none */
             if (TW_UNLIKELY(!calendar_is_active(&taken.first[i], active))) {
-                drop_parked(calendar, taken.first[i]);
+                calendar_drop_parked(calendar, taken.first[i]);
                 dropped++;
                 continue;
             }
@@ -335,7 +322,7 @@ TW_INLINE struct bucket *bucket_of(struct calendar *calendar, unsigned slot)
 static void leave_slot(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)
 {
     if (timer_parked(timer))
-        drop_parked(calendar, timer);
+        calendar_drop_parked(calendar, timer);
     else
         settle(calendar, timer, slot);
 }
@@ -545,17 +532,11 @@ static void sort_tick(struct calendar *calendar)
         wheel_mark_empty(wheel, slot);
 }
 
-/* The slot of the tick that the cursor is in. */
-static struct bucket *open_bucket(struct calendar *calendar)
-{
-    return &calendar->wheel.slots[wheel_slot_at(0, calendar->wheel.cursor)];
-}
-
 /* Time has entered the cursor's tick: its timers become ready. */
 TW_INLINE void open_tick(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
-    uint32_t count = open_bucket(calendar)->count;
+    uint32_t count = calendar_open_bucket(calendar)->count;
     wheel_look_ahead(wheel);
     wheel_prefetch_tick(wheel);
     if (TW_LIKELY(count > 0))
@@ -635,7 +616,7 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
 void calendar_end_run(struct calendar *calendar, bool may_pass)
 {
     calendar->running = false;
-    set_still(calendar);
+    calendar_set_still(calendar);
     look_ahead(calendar, may_pass);
 }
 
@@ -856,7 +837,7 @@ static uint64_t next_in_ready(struct calendar *calendar)
     if (TW_UNLIKELY(calendar->spill != NULL))
         next = earlier(next, calendar->spill->deadline_);
     if (TW_UNLIKELY(calendar->opening))
-        next = earlier(next, open_bucket(calendar)->earliest);
+        next = earlier(next, calendar_open_bucket(calendar)->earliest);
     return next;
 }
 
@@ -925,7 +906,7 @@ uint64_t calendar_earliest_ns(struct calendar *calendar)
         earliest = earlier(earliest, calendar->spill->deadline_);
     earliest = earliest_in_bucket(&ready->fresh, earliest);
     if (calendar->opening)
-        earliest = earliest_in_bucket(open_bucket(calendar), earliest);
+        earliest = earliest_in_bucket(calendar_open_bucket(calendar), earliest);
     for (uint32_t levels = wheel->levels; levels != 0; levels &= levels - 1)
         earliest = earliest_in_level(calendar, bits_lowest(levels), earliest);
     return earliest;
@@ -1096,11 +1077,11 @@ static tw_bare_timer *drain_wheel(struct calendar *calendar)
 {
     struct wheel *wheel = &calendar->wheel;
     if (calendar->opening) {
-        if (open_bucket(calendar)->count > 0)
-            return drain_bucket(calendar, open_bucket(calendar));
+        if (calendar_open_bucket(calendar)->count > 0)
+            return drain_bucket(calendar, calendar_open_bucket(calendar));
         wheel_mark_empty(wheel, wheel_slot_at(0, wheel->cursor));
         calendar->opening = false;
-        set_still(calendar);
+        calendar_set_still(calendar);
     }
     uint32_t levels = wheel->levels;
     if (wheel->next_tick == WHEEL_NEVER)
@@ -1129,7 +1110,7 @@ tw_bare_timer *calendar_drain(struct calendar *calendar)
     if (!timer && calendar->ready.fresh.count > 0)
         timer = drain_bucket(calendar, &calendar->ready.fresh);
     if (!timer && (timer = calendar->spill) != NULL)
-        unspill(calendar, timer);
+        calendar->spill = timer->place_;
     if (!timer)
         timer = drain_wheel(calendar);
     if (timer) {

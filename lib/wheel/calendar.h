@@ -630,4 +630,26 @@ TW_INLINE bool calendar_owns(const struct calendar *calendar, const tw_bare_time
     return (timer->state_ & TIMER_TAG_MASK) == calendar->tag;
 }
 
+/* ------------------------------------------------ what calendar*.c share */
+
+/* Sets still_state, after a change of what it depends on. */
+static inline void calendar_set_still(struct calendar *calendar)
+{
+    bool still = !calendar->running && !calendar->opening;
+    calendar->still_state = still ? calendar->fast_state : CALENDAR_NO_STATE;
+}
+
+/* The slot of the tick that the cursor is in. */
+static inline struct bucket *calendar_open_bucket(struct calendar *calendar)
+{
+    return &calendar->wheel.slots[wheel_slot_at(0, calendar->wheel.cursor)];
+}
+
+/* A parked timer was taken out of its bucket: it is dropped. */
+static inline void calendar_drop_parked(struct calendar *calendar, tw_bare_timer *timer)
+{
+    calendar->park_ends++;
+    timer_set_unplaced(timer);
+}
+
 #endif
