@@ -543,15 +543,18 @@ TW_INLINE void open_tick(struct calendar *calendar)
         sort_tick(calendar);
 }
 
-/* Whether the tick of now_ns, of which a run begins, which is the wheel's next, and before which
- * there is nothing else, can stay closed: none of its timers is due yet. Then time has got as far
- * as the tick before, and what is started goes on to go into its slot. */
-TW_INLINE bool stays_closed(struct calendar *calendar, uint64_t tick, uint64_t now_ns)
+/* Whether none of this tick's timers is due by now. The tick is the wheel's next. */
+TW_INLINE bool is_not_due_yet(const struct calendar *calendar, uint64_t tick, uint64_t now_ns)
 {
-    if (now_ns >= calendar->wheel.slots[wheel_slot_at(0, tick)].earliest)
-        return false;
+    return now_ns < calendar->wheel.slots[wheel_slot_at(0, tick)].earliest;
+}
+
+/* A run begins in this tick, and none of its timers is due yet. Nothing else is left before it.
+ * The tick stays closed: time has got as far as the tick before. So what is started for this
+ * tick still goes into its slot. */
+TW_INLINE void keep_closed(struct calendar *calendar, uint64_t tick)
+{
     calendar->horizon_ns = calendar_tick_end(calendar, (tick - 1) << calendar->tick_shift);
-    return true;
 }
 
 /* -------------------------------------------------------------------- running */
@@ -713,8 +716,10 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
         bool opens = target == wheel->next_tick;
         bool alone = opens && target < wheel->cascade_due && calendar->ready.count == 0 &&
                      !calendar->spill; /* there is nothing but this tick's timers */
-        if (alone && target == limit && stays_closed(calendar, target, now_ns))
+        if (alone && target == limit && is_not_due_yet(calendar, target, now_ns)) {
+            keep_closed(calendar, target);
             limit--;
+        }
         if (target > limit) {
             bool there = wheel->cursor >= limit;
             if (!there)
@@ -742,8 +747,9 @@ tw_bare_timer *calendar_next_opened(struct calendar *calendar, uint64_t now_ns)
 {
     struct wheel *wheel = &calendar->wheel;
     uint64_t tick = wheel->next_tick;
-    if (tick != horizon_tick(calendar) || !stays_closed(calendar, tick, now_ns))
+    if (tick != horizon_tick(calendar) || !is_not_due_yet(calendar, tick, now_ns))
         return calendar_next_due(calendar, now_ns);
+    keep_closed(calendar, tick);
     wheel->cursor = tick - 1;
     return NULL;
 }
