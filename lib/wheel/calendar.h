@@ -366,7 +366,10 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
 }
 
 /* With the cursor where it now is: until when no run has anything to do. In the next tick that is
- * until its first timer is due, or, if those have all been moved further out, until its end. */
+ * until its first timer is due, or, if those have all been moved further out, until its end.
+ *
+ * Near the end of time the sum and the shift may wrap. The answer is then too early, and never
+ * too late: a run has nothing to do, which is harmless. */
 TW_INLINE uint64_t calendar_quiet_until(const struct calendar *calendar)
 {
     const struct wheel *wheel = &calendar->wheel;
@@ -379,8 +382,8 @@ TW_INLINE uint64_t calendar_quiet_until(const struct calendar *calendar)
         if (first_ns < end_ns)
             end_ns = first_ns;
     }
-    uint64_t tick_ns = tick << calendar->tick_shift;
-    return tick_ns < end_ns ? tick_ns : end_ns;
+    uint64_t begins_ns = tick << calendar->tick_shift;
+    return begins_ns < end_ns ? begins_ns : end_ns;
 }
 
 void calendar_look_ahead(struct calendar *calendar);
@@ -432,11 +435,12 @@ TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns, uint64_
         return false;
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
-    if (calendar->next_ns <= now_ns) /* of a timer that was stopped while it was parked */
+    /* The answer of calendar_next_ns may have named a timer that was parked, and stopped since. */
+    if (calendar->next_ns <= now_ns)
         calendar_ask_next(calendar);
     calendar->quiet_ns = calendar_quiet_until(calendar);
     if (calendar->next_ns > CALENDAR_ASK_AGAIN && calendar->next_ns < calendar->quiet_ns)
-        calendar->quiet_ns = calendar->next_ns; /* the run that was asked for asks again */
+        calendar->quiet_ns = calendar->next_ns; /* a run at that time must ask anew */
     return true;
 }
 
