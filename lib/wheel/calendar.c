@@ -100,6 +100,12 @@ static TW_COLD tw_bare_timer *first_spilled(const struct calendar *calendar)
 
 /* ------------------------------------------------------------------- placing */
 
+/* The bucket that a timer of this slot is in. */
+TW_INLINE struct bucket *bucket_of(struct calendar *calendar, unsigned slot)
+{
+    return slot == SLOT_FRESH ? &calendar->ready.fresh : &calendar->wheel.slots[slot];
+}
+
 static bool push_fresh(struct calendar *calendar, tw_bare_timer *timer, uint64_t deadline)
 {
     calendar_stop_passing(calendar);
@@ -193,8 +199,7 @@ TW_INLINE bool stays(const struct calendar *calendar, unsigned slot, uint64_t de
 /* A timer in this bucket is due earlier than it was. */
 TW_INLINE void lower_earliest(struct calendar *calendar, unsigned slot, uint64_t deadline)
 {
-    struct bucket *bucket = slot == SLOT_FRESH ? &calendar->ready.fresh
-                                               : &calendar->wheel.slots[slot];
+    struct bucket *bucket = bucket_of(calendar, slot);
     if (deadline < bucket->earliest)
         bucket->earliest = deadline;
     calendar_end_quiet(calendar, deadline);
@@ -311,12 +316,6 @@ static TW_NOINLINE void cascade(struct calendar *calendar)
 }
 
 /* ------------------------------------------------------------- opening a tick */
-
-/* The bucket that a timer of this slot is in. */
-TW_INLINE struct bucket *bucket_of(struct calendar *calendar, unsigned slot)
-{
-    return slot == SLOT_FRESH ? &calendar->ready.fresh : &calendar->wheel.slots[slot];
-}
 
 /* A timer that is parked, or due later, leaves the slot that is opened. */
 static void leave_slot(struct calendar *calendar, tw_bare_timer *timer, unsigned slot)

@@ -89,12 +89,10 @@ static void move_bucket(struct calendar *calendar, struct chunk_pool *to, struct
     struct bucket moved = {0};
     while (bucket->count > 0) {
         tw_bare_timer *timer = bucket_pop(&calendar->cells, bucket);
-        if (timer_parked(timer)) {
-            calendar->park_ends++;
-            timer_set_unplaced(timer);
-        } else {
+        if (timer_parked(timer))
+            calendar_drop_parked(calendar, timer);
+        else
             bucket_push(to, &moved, timer, timer->deadline_);
-        }
     }
     *bucket = moved;
 }
