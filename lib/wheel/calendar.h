@@ -347,8 +347,8 @@ TW_INLINE size_t calendar_parked(const struct calendar *calendar)
 }
 
 /* A run begins at this clock reading, not below an earlier one, and ends. budget:
- * cells that it may read, or CALENDAR_UNBOUNDED. may_pass: whether the next may be
- * a calendar_pass. */
+ * cells that it may read, or CALENDAR_UNBOUNDED. may_pass: whether time, the wheel and the
+ * ready list are all that the next has to look at. */
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget);
 void calendar_end_run(struct calendar *calendar, bool may_pass);
 
