@@ -273,7 +273,7 @@ static const char *check_quiet(const struct walk *walk)
     uint64_t quiet_ns = calendar->quiet_ns;
     CHECK(!calendar->running || quiet_ns <= walk->loop->clock_ns,
           "F11: a run is under way that might have been left out");
-    CHECK(calendar->running || quiet_ns <= calendar->pass_ns,
+    CHECK(calendar->running || quiet_ns <= calendar->ready_ns,
           "F11: a run would be left out though there is more to look at");
     CHECK(calendar->running || quiet_ns <= walk->earliest,
           "F11: a run would be left out in which something is due");
@@ -292,16 +292,17 @@ static const char *check_passing(const struct walk *walk)
     const struct calendar *calendar = walk->calendar;
     CHECK(!loop->soon_cut || !timer_scheduled_before(calendar->sequence, loop->soon_end),
           "F4: a run that is gone on with would make soon calls that were not there");
-    if (calendar->pass_ns == 0)
+    if (calendar->ready_ns == 0)
         return NULL;
     CHECK(calendar->ready.fresh.count == 0 && calendar->soon.count == 0 && !calendar->spill,
           "F4: a run would pass by what is not in the wheel");
     CHECK(!loop->soon_cut && !loop->awaited && !loop->recorder &&
               !loop->remote.arrived && !post_left(&loop->posts) && !loop->closing,
           "F4: a run would pass by what is to be looked at");
-    CHECK(!calendar->running || calendar->pass_ns == CALENDAR_ONLY_WHEEL,
+    CHECK(!calendar->running || calendar->ready_ns == CALENDAR_ONLY_WHEEL,
           "F4: a run passes while another is under way");
-    CHECK(calendar->running || (calendar->pass_ns <= walk->sorted && !calendar_cut_short(calendar)),
+    CHECK(calendar->running ||
+              (calendar->ready_ns <= walk->sorted && !calendar_cut_short(calendar)),
           "F4: a run would pass by what is ready");
     return NULL;
 }

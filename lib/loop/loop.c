@@ -15,7 +15,7 @@ void loop_lock(tw_loop *loop)
 {
     if (loop->locked++ > 0)
         return;
-    loop->unlocked_pass_ns = loop->calendar.pass_ns;
+    loop->unlocked_ready_ns = loop->calendar.ready_ns;
     loop_set_short_cuts(loop);
 }
 
@@ -25,7 +25,7 @@ void loop_unlock(tw_loop *loop)
     if (--loop->locked > 0)
         return;
     loop_set_short_cuts(loop);
-    loop->calendar.pass_ns = loop->unlocked_pass_ns;
+    loop->calendar.ready_ns = loop->unlocked_ready_ns;
 }
 
 uint64_t loop_point_between(tw_loop *loop, uint64_t earliest_ns, uint64_t latest_ns)

@@ -177,8 +177,8 @@ static void fire_bare(tw_loop *loop, tw_bare_timer *timer)
 /* fire where a call is more than a call. */
 static TW_NOINLINE bool fire_specially(tw_loop *loop, tw_bare_timer *timer, uint64_t late_ns)
 {
-    TW_PROBE_FIRE(timer, loop->on_bare && !timer_is_node(timer) ? NULL : timer_whole(timer)->callback_,
-                  late_ns);
+    bool bare = loop->on_bare && !timer_is_node(timer);
+    TW_PROBE_FIRE(timer, bare ? NULL : timer_whole(timer)->callback_, late_ns);
     record_event(loop, TRACE_FIRE, timer);
     if (timer_is_node(timer))
         return fire_call(loop, pool_node_of(timer));
@@ -333,7 +333,7 @@ TW_INLINE bool nothing_called(const tw_loop *loop)
 }
 
 /* Whether time is all that the next run has to look at. */
-static bool may_pass(const tw_loop *loop)
+static bool only_time_left(const tw_loop *loop)
 {
     return !loop->soon_cut && !loop->awaited && !loop->recorder && !loop->remote.arrived &&
            !post_left(&loop->posts);
@@ -397,7 +397,7 @@ static void close_run(tw_loop *loop)
         remote_end_callback(loop, NULL);
     loop->context = loop->run.outside;
     loop->run = (struct run_state){0};
-    calendar_end_run(&loop->calendar, may_pass(loop));
+    calendar_end_run(&loop->calendar, only_time_left(loop));
     if (TW_UNLIKELY(loop->pending_cap != SIZE_MAX))
         remote_report_pending(&loop->remote, loop_pending_own(loop));
 }
@@ -500,7 +500,7 @@ static TW_NOINLINE size_t run_whole(tw_loop *loop, uint64_t now_ns, size_t max_c
  *
  * Most runs of a small loop have a timer or two to fire, and nothing else to look at:
  * no soon calls, no posts, nobody who waits between the runs. calendar_has_more says
- * whether, by calendar.pass_ns, which is reset by what could change that. Such a run takes
+ * whether, by calendar.ready_ns, which is reset by what could change that. Such a run takes
  * half of the instructions. */
 
 /* The run has come to its end. */

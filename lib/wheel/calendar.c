@@ -558,16 +558,16 @@ TW_INLINE void keep_closed(struct calendar *calendar, uint64_t tick)
 
 /* -------------------------------------------------------------------- running */
 
-/* Says until when time can pass with nothing to do. may_pass: as for calendar_end_run. */
-static void look_ahead(struct calendar *calendar, bool may_pass)
+/* Says until when time can pass with nothing to do. only_time_left: as for calendar_end_run. */
+static void look_ahead(struct calendar *calendar, bool only_time_left)
 {
     struct ready *ready = &calendar->ready;
     if (ready->count > 0 && !ready_head(ready))
         (void)ready_settle_top(ready, &calendar->cells);
     const tw_bare_timer *timer = ready_head(ready);
-    calendar->pass_ns = timer ? timer->deadline_ : BITS_NEVER;
+    calendar->ready_ns = timer ? timer->deadline_ : BITS_NEVER;
     if ((ready->count > 0 && !timer) || ready->fresh.count > 0 || calendar->soon.count > 0 ||
-        !may_pass || calendar_cut_short(calendar) || calendar->spill)
+        !only_time_left || calendar_cut_short(calendar) || calendar->spill)
         calendar_stop_passing(calendar);
 }
 
@@ -615,11 +615,11 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
     calendar_keep_next(calendar, timer->deadline_);
 }
 
-void calendar_end_run(struct calendar *calendar, bool may_pass)
+void calendar_end_run(struct calendar *calendar, bool only_time_left)
 {
     calendar->running = false;
     calendar_set_still(calendar);
-    look_ahead(calendar, may_pass);
+    look_ahead(calendar, only_time_left);
 }
 
 void calendar_look_ahead(struct calendar *calendar)

@@ -53,7 +53,7 @@ enum {
  * asked for, so that what buckets know of their earliest may be too early. */
 enum { CALENDAR_ASK = 0, CALENDAR_ASK_AGAIN = 1 };
 
-/* pass_ns while a run goes on that has only the wheel and the ready list to look at: no run
+/* ready_ns while a run goes on that has only the wheel and the ready list to look at: no run
  * can pass. */
 #define CALENDAR_ONLY_WHEEL ((uint64_t)1)
 
@@ -90,7 +90,7 @@ struct calendar {
     bool bare;              /* the loop's own timers are tw_bare_timers */
 
     uint64_t tick_mask;     /* 2^tick_shift - 1 */
-    uint64_t pass_ns;       /* when the first that is ready is due: nothing but what is in the wheel
+    uint64_t ready_ns;      /* when the first that is ready is due: nothing but what is in the wheel
                                is due before; 0: there is more to look at */
     uint64_t quiet_ns;      /* no run before this clock reading has anything to do; 0: that is not
                                known */
@@ -129,7 +129,7 @@ void calendar_trim(struct calendar *calendar);
 /* The next run has to be a whole one. */
 TW_INLINE void calendar_stop_passing(struct calendar *calendar)
 {
-    calendar->pass_ns = calendar->quiet_ns = 0;
+    calendar->ready_ns = calendar->quiet_ns = 0;
 }
 
 /* Moves a timer that has a place, parked or not. It never fails. */
@@ -347,10 +347,10 @@ TW_INLINE size_t calendar_parked(const struct calendar *calendar)
 }
 
 /* A run begins at this clock reading, not below an earlier one, and ends. budget:
- * cells that it may read, or CALENDAR_UNBOUNDED. may_pass: whether time, the wheel and the
+ * cells that it may read, or CALENDAR_UNBOUNDED. only_time_left: whether time, the wheel and the
  * ready list are all that the next has to look at. */
 void calendar_begin_run(struct calendar *calendar, uint64_t now_ns, size_t budget);
-void calendar_end_run(struct calendar *calendar, bool may_pass);
+void calendar_end_run(struct calendar *calendar, bool only_time_left);
 
 /* The same for a run without a bound that has only the wheel and the ready list to look at:
  * calendar_has_more says whether. */
@@ -362,7 +362,7 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     calendar->begun = calendar->sequence;
     calendar->budget = CALENDAR_UNBOUNDED;
-    calendar->pass_ns = CALENDAR_ONLY_WHEEL; /* until something comes that is not in it */
+    calendar->ready_ns = CALENDAR_ONLY_WHEEL; /* until something comes that is not in it */
 }
 
 /* With the cursor where it now is: until when no run has anything to do. In the next tick that is
@@ -373,7 +373,7 @@ TW_INLINE void calendar_begin_wheel_run(struct calendar *calendar, uint64_t now_
 TW_INLINE uint64_t calendar_quiet_until(const struct calendar *calendar)
 {
     const struct wheel *wheel = &calendar->wheel;
-    uint64_t tick = wheel->cursor + CALENDAR_LAG, end_ns = calendar->pass_ns;
+    uint64_t tick = wheel->cursor + CALENDAR_LAG, end_ns = calendar->ready_ns;
     if (wheel->cascade_due < tick)
         tick = wheel->cascade_due;
     if (wheel->next_tick < tick) {
@@ -391,9 +391,9 @@ TW_INLINE void calendar_end_wheel_run(struct calendar *calendar)
 {
     calendar->running = false;
     calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
-    if (TW_UNLIKELY(calendar->pass_ns != CALENDAR_ONLY_WHEEL))
+    if (TW_UNLIKELY(calendar->ready_ns != CALENDAR_ONLY_WHEEL))
         return;
-    calendar->pass_ns = BITS_NEVER;
+    calendar->ready_ns = BITS_NEVER;
     if (TW_UNLIKELY(calendar->ready.count > 0))
         calendar_look_ahead(calendar);
     calendar->quiet_ns = calendar_quiet_until(calendar);
@@ -416,7 +416,7 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer);
 /* Whether there may be more to do than what the wheel and the ready list hold. */
 TW_INLINE bool calendar_has_more(const struct calendar *calendar)
 {
-    return calendar->pass_ns <= CALENDAR_ONLY_WHEEL;
+    return calendar->ready_ns <= CALENDAR_ONLY_WHEEL;
 }
 
 /* Whether nothing is due by this clock reading, not below an earlier one, nor has to be moved: a
@@ -431,7 +431,7 @@ TW_INLINE bool calendar_is_quiet(const struct calendar *calendar, uint64_t now_n
  * nothing to do; then it has passed. */
 TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns, uint64_t tick)
 {
-    if (!wheel_quiet_until(&calendar->wheel, tick) || now_ns >= calendar->pass_ns)
+    if (!wheel_quiet_until(&calendar->wheel, tick) || now_ns >= calendar->ready_ns)
         return false;
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);

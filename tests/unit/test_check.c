@@ -525,7 +525,7 @@ static void begin_passing(void)
     now += 3 * 1024;
     cr_assert_eq(tw_run(loop), (size_t)CALENDAR_FEW);
     cr_assert_eq(timer_slot(&timers[0].bare_), (unsigned)SLOT_RUN);
-    cr_assert_eq(calendar->pass_ns, now + 500);
+    cr_assert_eq(calendar->ready_ns, now + 500);
     cr_assert_null(tw_check(loop));
 }
 
@@ -553,7 +553,7 @@ Test(check, F11_run_that_would_be_left_out_while_another_is_under_way)
 Test(check, F11_run_that_would_be_left_out_though_there_is_more)
 {
     begin_quiet();
-    calendar->pass_ns = 0;
+    calendar->ready_ns = 0;
     EXPECT("F11");
 }
 
@@ -609,14 +609,14 @@ Test(check, F3_time_that_stands_still_or_does_not)
 Test(check, F4_run_that_would_pass_by_what_is_not_in_the_wheel)
 {
     begin();
-    calendar->pass_ns = now;
+    calendar->ready_ns = now;
     EXPECT("F4");
 }
 
 Test(check, F4_run_that_would_pass_by_what_is_ready)
 {
     begin_passing();
-    calendar->pass_ns++;
+    calendar->ready_ns++;
     EXPECT("F4");
 }
 
@@ -631,7 +631,7 @@ Test(check, F4_run_that_would_pass_by_a_soon_call)
 {
     begin_passing();
     tw_call_soon(loop, nothing, NULL);
-    calendar->pass_ns = now + 500;
+    calendar->ready_ns = now + 500;
     EXPECT("F4");
 }
 
@@ -645,9 +645,9 @@ Test(check, F4_run_that_would_pass_by_what_is_spilled)
     timer->bare_.state_ = (uint16_t)(calendar->tag | (SLOT_SPILL + 1));
     timer->bare_.place_ = NULL;
     calendar->spill = &timer->bare_;
-    calendar->pass_ns = now + 500;
+    calendar->ready_ns = now + 500;
     EXPECT("F4");
-    calendar->pass_ns = 0;
+    calendar->ready_ns = 0;
     cr_assert_null(tw_check(loop));
 }
 
