@@ -275,19 +275,10 @@ static void run_posts(tw_loop *loop, struct run *run, uint64_t last)
     }
 }
 
-/* Makes the soon calls that were there when the run began, and then the posts. But a run
- * that was cut short in them is continued by the next, without those that callbacks have
- * scheduled in it: otherwise calls that schedule each other could keep the timers waiting
- * for ever. What is scheduled between the two runs makes the next a new one, and so must
- * be told from that: a start clears soon_cut, and the run that was cut short sets it last. */
-static void run_soon(tw_loop *loop, struct run *run)
+/* Those up to the sequence number `end`. Whether there is none left, as far as the run may look. */
+static bool run_soon(tw_loop *loop, struct run *run, uint64_t end)
 {
     struct calendar *calendar = &loop->calendar;
-    uint64_t end = loop->soon_cut ? loop->soon_end : run->last;
-    if (!loop->soon_cut)
-        calendar->visited += post_collect(&loop->posts, bounded(run) ? POST_SHORT : SIZE_MAX);
-    uint64_t last_post = loop->posts.collected; /* a nested run has others */
-    TW_ASSERT(!timer_scheduled_before(run->last, end)); /* F4 */
     size_t limit = bounded(run) ? CALENDAR_SOON_SHORT : SIZE_MAX;
     tw_bare_timer *timer;
     while ((timer = calendar_peek_soon(calendar, limit)) != NULL) {
@@ -300,10 +291,25 @@ static void run_soon(tw_loop *loop, struct run *run)
         if (fire(loop, timer, loop->now_ns - timer->deadline_))
             count_call(loop, run);
     }
-    bool short_of_one = !timer && calendar->soon_pending > 0;
-    if (!short_of_one)
+    return timer || calendar->soon_pending == 0;
+}
+
+/* Makes the soon calls that were there when the run began, and then the posts. But a run
+ * that was cut short in them is continued by the next, without those that callbacks have
+ * scheduled in it: otherwise calls that schedule each other could keep the timers waiting
+ * for ever. What is scheduled between the two runs makes the next a new one, and so must
+ * be told from that: a start clears soon_cut, and the run that was cut short sets it last. */
+static void run_called(tw_loop *loop, struct run *run)
+{
+    uint64_t end = loop->soon_cut ? loop->soon_end : run->last;
+    if (!loop->soon_cut)
+        loop->calendar.visited += post_collect(&loop->posts, bounded(run) ? POST_SHORT : SIZE_MAX);
+    uint64_t last_post = loop->posts.collected; /* a nested run has others */
+    TW_ASSERT(!timer_scheduled_before(run->last, end)); /* F4 */
+    bool looked_at_all = run_soon(loop, run, end);
+    if (looked_at_all)
         run_posts(loop, run, last_post);
-    loop->soon_cut = full(run) || short_of_one;
+    loop->soon_cut = full(run) || !looked_at_all;
     loop->soon_end = end;
 }
 
@@ -347,13 +353,13 @@ static TW_NOINLINE void make_calls(tw_loop *loop, struct run *run)
         loop->run.outermost = run->frame;
     bool continued = loop->soon_cut;
     if (TW_UNLIKELY(!nothing_called(loop) || run->max_calls == 0))
-        run_soon(loop, run);
+        run_called(loop, run);
     run_timers(loop, run);
     if (continued && run->calls == 0 && !full(run) &&
         !calendar_cut_short(&loop->calendar)) {
         /* The run that was cut short had nothing left: this is a new one. */
         loop->soon_cut = false;
-        run_soon(loop, run);
+        run_called(loop, run);
     }
 }
 

@@ -236,7 +236,7 @@ struct node *pool_find(const struct pool *pool, tw_handle handle)
 
 /* Nodes that become free ones together, before they are taken for the first time: slabs
  * are of whole batches. */
-#define POOL_FRESH 16
+#define POOL_BATCH 16
 
 int pool_make_free(struct pool *pool)
 {
@@ -246,7 +246,7 @@ int pool_make_free(struct pool *pool)
         if (pool->free) /* a slab was made again */
             return 0;
     }
-    uint32_t index = pool->used, batch = POOL_FRESH - index % POOL_FRESH;
+    uint32_t index = pool->used, batch = POOL_BATCH - index % POOL_BATCH;
     list_never_taken(pool, pool_at(pool, index), index, batch);
     pool->used += batch;
     set_found_at_once(pool);
