@@ -197,8 +197,8 @@ static tw_bare_timer *drain_wheel(struct calendar *calendar)
 
 tw_bare_timer *calendar_drain(struct calendar *calendar)
 {
-    tw_bare_timer *timer = calendar_next_soon(calendar);
-    if (!timer)
+    tw_bare_timer *timer = calendar->soon.count > 0 ? calendar_next_soon(calendar) : NULL;
+    if (!timer && calendar->ready.count > 0)
         timer = ready_drain(&calendar->ready, &calendar->cells);
     if (!timer && calendar->ready.fresh.count > 0)
         timer = drain_bucket(calendar, &calendar->ready.fresh);
