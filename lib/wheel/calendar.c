@@ -237,6 +237,7 @@ void calendar_remove(struct calendar *calendar, tw_bare_timer *timer)
  * belongs now, which is after the cursor. */
 TW_INLINE void settle(struct calendar *calendar, tw_bare_timer *timer, unsigned from)
 {
+    TW_ASSERT(timer_slot(timer) == from && !timer_parked(timer));
     unsigned slot = wheel_slot_for(&calendar->wheel, timer->deadline_ >> calendar->tick_shift);
     timer_change_slot(timer, from, slot);
     put_in_wheel(calendar, timer, slot);
@@ -285,6 +286,7 @@ static bool cascade_level(struct calendar *calendar, unsigned level)
     if (wheel->cursor < wheel->cascades[level].due)
         return true;
     uint64_t share = wheel_share(wheel, level);
+    TW_ASSERT(level > 0 && wheel->cursor >= wheel->cascades[level].due);
     if (share > 0) {
         uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
         TW_PROBE_CASCADE(level, share, wheel->cursor);

@@ -433,6 +433,7 @@ TW_INLINE bool calendar_pass(struct calendar *calendar, uint64_t now_ns, uint64_
 {
     if (!wheel_quiet_until(&calendar->wheel, tick) || now_ns >= calendar->ready_ns)
         return false;
+    TW_ASSERT(!calendar->running && !calendar->opening && tick >= calendar->wheel.cursor);
     calendar->wheel.cursor = tick;
     calendar->horizon_ns = calendar_tick_end(calendar, now_ns);
     /* The answer of calendar_next_ns may have named a timer that was parked, and stopped since. */
@@ -550,6 +551,8 @@ TW_INLINE tw_bare_timer *calendar_take_of_few(struct calendar *calendar, unsigne
 TW_INLINE tw_bare_timer *calendar_take_unsorted(struct calendar *calendar, uint64_t tick,
                                                 uint64_t now_ns)
 {
+    TW_ASSERT(tick == calendar->wheel.next_tick && tick < calendar->wheel.cascade_due);
+    TW_ASSERT(calendar->ready.count == 0 && !calendar->spill);
     unsigned slot = wheel_slot_at(0, tick);
     struct bucket *bucket = &calendar->wheel.slots[slot];
     uint64_t last_ns = calendar_tick_end(calendar, tick << calendar->tick_shift);

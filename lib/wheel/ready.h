@@ -135,6 +135,7 @@ void ready_prefetch(const struct ready *ready, const struct queue *run);
 TW_INLINE void ready_pop(struct ready *ready, struct chunk_pool *pool)
 {
     struct queue *queue = &ready->runs[0].queue;
+    TW_ASSERT(ready->count > 0 && queue->count > 0 && *queue->head);
     queue_pop(pool, queue);
     if (TW_UNLIKELY(queue->count > READY_LONG) && chunk_begins_at(queue->head))
         ready_prefetch(ready, queue);
