@@ -217,13 +217,14 @@ class Measured:
             best_of_ours = self.best(workload, counter, timers, is_ours)
             if not peer or not best_of_ours or not peer[1]:
                 continue
+            least = self.results.ratio(workload, counter, timers, best_of_ours[0], peer[0])
             for name in filter(is_ours, self.contenders()):
                 if not self.values(workload, counter, name, timers):
                     continue
                 ratio = self.results.ratio(workload, counter, timers, name, peer[0])
                 if ratio.value > 1:
-                    found.append(Loss(title, timers, name, peer[0], ratio.value,
-                                      best_of_ours[1] > peer[1], (ratio.low or 0) > 1))
+                    found.append(Loss(title, timers, name, peer[0], ratio.value, least.value > 1,
+                                      (ratio.low or 0) > 1))
         return found
 
     def won_and_lost(self):
