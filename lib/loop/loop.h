@@ -98,7 +98,7 @@ struct tw_loop {
     int record_error;               /* the errno that ended a recording; 0: none did */
     uint64_t (*given_clock)(void *clock_arg); /* options.clock and its argument */
     void *given_clock_arg;
-    uint64_t unlocked_ready_ns;      /* calendar.ready_ns from before loop_lock */
+    uint64_t unlocked_ready_ns;     /* calendar.ready_ns from before loop_lock */
     tw_allocator allocator;         /* memory's, without the lock that we put around it */
     struct memory memory;
 };

@@ -51,7 +51,7 @@ struct remote {
     _Alignas(64) _Atomic(uint64_t) over;    /* calls that have run */
     _Atomic(uint64_t) others;               /* calls and timers of the loop's own that are
                                                pending, if max_pending was given; at least */
-    _Atomic(uint64_t) reported_ns;              /* the loop's highest reading of the clock */
+    _Atomic(uint64_t) reported_ns;          /* the loop's highest reading of the clock */
     _Atomic(const void *) thread;           /* that makes, or made, such a call last */
     atomic_bool ends_empty;                 /* tw_run_until_empty is under way */
     uint64_t (*clock)(void *clock_arg);     /* these never change */

@@ -286,9 +286,9 @@ static bool cascade_level(struct calendar *calendar, unsigned level)
     if (wheel->cursor < wheel->cascades[level].due)
         return true;
     uint64_t share = wheel_share(wheel, level);
-    TW_ASSERT(level > 0 && wheel->cursor >= wheel->cascades[level].due);
     if (share > 0) {
         uint64_t number = (wheel->cursor >> wheel_shift(level)) + 1;
+        TW_ASSERT(share <= wheel->slots[wheel_slot_at(level, number)].count);
         TW_PROBE_CASCADE(level, share, wheel->cursor);
         if (!move_closer(calendar, wheel_slot_at(level, number), share))
             return false;
@@ -544,17 +544,18 @@ TW_INLINE void open_tick(struct calendar *calendar)
         sort_tick(calendar);
 }
 
-/* Whether none of this tick's timers is due by now. The tick is the wheel's next. */
+/* Whether the run began in this tick, the wheel's next, and none of its timers is due by now. */
 TW_INLINE bool is_not_due_yet(const struct calendar *calendar, uint64_t tick, uint64_t now_ns)
 {
-    return now_ns < calendar->wheel.slots[wheel_slot_at(0, tick)].earliest;
+    return tick == horizon_tick(calendar) &&
+           now_ns < calendar->wheel.slots[wheel_slot_at(0, tick)].earliest;
 }
 
-/* A run begins in this tick, and none of its timers is due yet. Nothing else is left before it.
- * The tick stays closed: time has got as far as the tick before. So what is started for this
- * tick still goes into its slot. */
+/* That tick stays closed, and nothing else is left before it: time has got as far as the tick
+ * before. So what is started for this tick still goes into its slot. */
 TW_INLINE void keep_closed(struct calendar *calendar, uint64_t tick)
 {
+    calendar->wheel.cursor = tick - 1;
     calendar->horizon_ns = calendar_tick_end(calendar, (tick - 1) << calendar->tick_shift);
 }
 
@@ -601,7 +602,6 @@ void calendar_begin_nested(struct calendar *calendar, uint64_t now_ns, size_t bu
 
 void calendar_end_nested(struct calendar *calendar, const struct calendar_outer *outer)
 {
-    calendar_ask_next(calendar);
     calendar->budget = outer->budget;
     calendar->begun = outer->begun;
     /* A tick that the nested run has half opened. A cascade that it has begun is no matter
@@ -614,11 +614,11 @@ void calendar_put_off(struct calendar *calendar, tw_bare_timer *timer)
 {
     timer_set_slot(timer, SLOT_FRESH);
     put(calendar, timer, SLOT_FRESH);
-    calendar_keep_next(calendar, timer->deadline_);
 }
 
 void calendar_end_run(struct calendar *calendar, bool only_time_left)
 {
+    TW_ASSERT(calendar->next_ns <= CALENDAR_ASK_AGAIN); /* no answer is kept in a run */
     calendar->running = false;
     calendar_set_still(calendar);
     look_ahead(calendar, only_time_left);
@@ -715,11 +715,11 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
         uint64_t target = wheel->next_tick < wheel->cascade_due ? wheel->next_tick
                                                                 : wheel->cascade_due;
         bool opens = target == wheel->next_tick;
-        bool alone = opens && target < wheel->cascade_due && calendar->ready.count == 0 &&
+        bool alone = target < wheel->cascade_due && calendar->ready.count == 0 &&
                      !calendar->spill; /* there is nothing but this tick's timers */
-        if (alone && target == limit && is_not_due_yet(calendar, target, now_ns)) {
+        if (alone && is_not_due_yet(calendar, target, now_ns)) {
             keep_closed(calendar, target);
-            limit--;
+            return NULL;
         }
         if (target > limit) {
             bool there = wheel->cursor >= limit;
@@ -746,11 +746,9 @@ tw_bare_timer *calendar_next_due(struct calendar *calendar, uint64_t now_ns)
 
 tw_bare_timer *calendar_next_opened(struct calendar *calendar, uint64_t now_ns)
 {
-    struct wheel *wheel = &calendar->wheel;
-    uint64_t tick = wheel->next_tick;
-    if (tick != horizon_tick(calendar) || !is_not_due_yet(calendar, tick, now_ns))
+    uint64_t tick = calendar->wheel.next_tick;
+    if (!is_not_due_yet(calendar, tick, now_ns))
         return calendar_next_due(calendar, now_ns);
     keep_closed(calendar, tick);
-    wheel->cursor = tick - 1;
     return NULL;
 }

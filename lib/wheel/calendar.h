@@ -389,6 +389,7 @@ TW_INLINE uint64_t calendar_quiet_until(const struct calendar *calendar)
 void calendar_look_ahead(struct calendar *calendar);
 TW_INLINE void calendar_end_wheel_run(struct calendar *calendar)
 {
+    TW_ASSERT(calendar->next_ns <= CALENDAR_ASK_AGAIN); /* no answer is kept in a run */
     calendar->running = false;
     calendar->still_state = calendar->fast_state; /* it got as far as its clock reading */
     if (TW_UNLIKELY(calendar->ready_ns != CALENDAR_ONLY_WHEEL))

@@ -110,8 +110,7 @@ TW_INLINE uint64_t earliest_of_next_tick(const struct calendar *calendar)
     return first ? bucket->earliest : BITS_NEVER;
 }
 
-/* Of the wheel, where its buckets may know an earlier time than there is: after a move or stop
- * of the earliest, for which the first buckets are read. */
+/* Of all levels; again: as for earliest_of_level. */
 static TW_NOINLINE uint64_t next_in_wheel(struct calendar *calendar, bool again)
 {
     uint64_t next = BITS_NEVER;
