@@ -52,8 +52,8 @@ int tw_post_send(tw_loop *loop, tw_post *post)
 static uint64_t read_remote_clock(const struct remote *remote)
 {
     uint64_t reading = bits_clamp_now(remote->clock(remote->clock_arg));
-    uint64_t told = atomic_load_explicit(&remote->reported_ns, memory_order_relaxed);
-    return reading > told ? reading : told;
+    uint64_t reported = atomic_load_explicit(&remote->reported_ns, memory_order_relaxed);
+    return reading > reported ? reading : reported;
 }
 
 /* Counts one more start, and returns its number; 0: max_pending does not allow it. */
